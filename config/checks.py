@@ -1,0 +1,48 @@
+"""Wrong combinations of settings, told at the start."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
+
+
+@register
+def channel_layer_outlives_idle_sockets(**kwargs: Any) -> list[CheckMessage]:
+    layer = settings.CHANNEL_LAYERS["default"]
+    hosts = layer["CONFIG"]["hosts"]
+    if layer["BACKEND"] == PUBSUB_LAYER and all(host.get("socket_timeout", 0) is None for host in hosts):
+        return []
+    hint = f"Use {PUBSUB_LAYER} with socket_timeout None for every host."
+    return [Error("With this channel layer every idle socket dies after 5 seconds.", hint=hint, id="tokenyard.E001")]
+
+
+@register
+def database_connections_are_given_back(**kwargs: Any) -> list[CheckMessage]:
+    if settings.DATABASES["default"]["CONN_MAX_AGE"] == 0:
+        return []
+    return [
+        Error(
+            "Under ASGI each thread would keep a connection of its own.",
+            hint="Leave CONN_MAX_AGE at 0; PostgreSQL is pooled.",
+            id="tokenyard.E002",
+        )
+    ]
+
+
+@register(deploy=True)
+def many_machines_share_one_key(**kwargs: Any) -> list[CheckMessage]:
+    if settings.EMBEDDED_REDIS or (settings.VAR / "secret.key").exists() is False:
+        return []
+    from config import env
+
+    if env.text("TOKENYARD_SECRET_KEY"):
+        return []
+    return [
+        Warning(
+            "The secret key is a file of this machine, but REDIS_URL suggests that there are several.",
+            hint="Set TOKENYARD_SECRET_KEY to the same value on all of them.",
+            id="tokenyard.W003",
+        )
+    ]

@@ -1,0 +1,75 @@
+"""Small typed readers of the environment that fail loudly and name the variable."""
+
+import os
+import secrets
+import socket
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+LONGEST_SOCKET_PATH = 100
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name, "1" if default else "0").lower()
+    if value not in TRUE | FALSE:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to 1 or 0.")
+    return value in TRUE
+
+
+def number(name: str, default: int, least: int = 1) -> int:
+    value = text(name, str(default))
+    if not value.isdigit() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a whole number of at least {least}.")
+    return int(value)
+
+
+def share(name: str, default: float) -> float:
+    value = text(name, str(default))
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = -1.0
+    if not 0 <= parsed <= 1:
+        raise ImproperlyConfigured(f"{name} is {value!r}: set it to a number between 0 and 1.")
+    return parsed
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def key_file(path: Path) -> str:
+    """The secret in `path`, made on the first start; only its owner may read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    if not path.exists():
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(64))
+        try:
+            os.link(fresh, path)  # whoever links first wins, and nobody ever reads half a key
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()
+
+
+def embedded_redis_url(var: Path) -> str:
+    """Where the embedded server listens: a unix socket, or where its path is too long a TCP port chosen once."""
+    path = var / "redis.sock"
+    if len(str(path)) <= LONGEST_SOCKET_PATH:
+        return f"unix://{path}"
+    port_file = var / "redis.port"
+    if not port_file.exists():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port_file.write_text(str(probe.getsockname()[1]))
+    return f"redis://127.0.0.1:{port_file.read_text().strip()}/0"

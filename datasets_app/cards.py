@@ -1,0 +1,86 @@
+"""Cards: a dataset with its jobs and their figures, read in a number of queries that does not depend on how many."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from datasets_app.jobs import UNFINISHED, URGENCY, Job, Status
+from datasets_app.models import Dataset
+from datasets_app.progress import Progress
+
+# More than two would not fit; the rest are chips.
+PANELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    dataset: Dataset
+    jobs: list[Progress] = field(default_factory=list)
+
+    @property
+    def version(self) -> int:
+        """Of the card as a whole; `dataset.version` is the one of its frame."""
+        return self.dataset.version + sum(progress.version for progress in self.jobs)
+
+    @property
+    def tokenizations(self) -> list[Progress]:
+        return [progress for progress in self.jobs if progress.job.kind == "tokenization"]
+
+    @property
+    def panels(self) -> list[Progress]:
+        """The jobs shown at length: what is unfinished, what went wrong, what has just ended."""
+        return [progress for progress in self._by_urgency() if _deserves_panel(progress)][:PANELS]
+
+    @property
+    def chips(self) -> list[Progress]:
+        shown = {progress.job.pk for progress in self.panels}
+        return [progress for progress in self.tokenizations if progress.job.pk not in shown]
+
+    @property
+    def status(self) -> str:
+        """The most urgent status among its jobs."""
+        jobs = self._by_urgency()
+        return str(jobs[0].job.status) if jobs else Status.QUEUED.value
+
+    @property
+    def running(self) -> int:
+        return sum(progress.job.status == Status.RUNNING for progress in self.jobs)
+
+    @property
+    def lead(self) -> Progress | None:
+        return next(iter(self.panels), None)
+
+    def _by_urgency(self) -> list[Progress]:
+        return sorted(self.jobs, key=lambda progress: URGENCY.index(Status(progress.job.status)))
+
+
+def _deserves_panel(progress: Progress) -> bool:
+    job = progress.job
+    if job.status in (*UNFINISHED, Status.FAILED, Status.CANCELLED):
+        return True
+    return job.kind == "tokenization" and progress.is_fresh
+
+
+def load(datasets: Iterable[Dataset]) -> list[Card]:
+    """The cards of these datasets, in their order. Newest tokenizations first."""
+    by_dataset: dict[uuid.UUID, list[Progress]] = {dataset.pk: [] for dataset in datasets}
+    for model in Dataset.jobs_models():
+        for job in _counted(model).filter(dataset__in=by_dataset).order_by("-created_at"):
+            by_dataset[job.dataset_id].append(Progress(job))
+    return [Card(dataset, by_dataset[dataset.pk]) for dataset in datasets]
+
+
+def load_ids(ids: Iterable[uuid.UUID]) -> list[Card]:
+    return load(list(Dataset.objects.visible().filter(pk__in=list(ids)).select_related("created_by")))
+
+
+def load_job(job: Job) -> Progress:
+    return Progress(_counted(type(job)).get(pk=job.pk))
+
+
+def _counted(model: type[Job]) -> Any:
+    """One extra query for the tokenizers of all tokenizations, none for an import."""
+    related = [name for name in ("dataset", "dataset__created_by", "tokenizer", "created_by", "ended_by")
+               if name.split("__")[0] in {f.name for f in model._meta.get_fields()}]
+    return model._default_manager.filter(delete_requested_at=None).with_counts().select_related(*related)  # type: ignore[attr-defined]

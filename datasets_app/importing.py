@@ -1,0 +1,154 @@
+"""The work of an import: one file a shard, and at the end the parts of all files under their canonical names."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from datasets_app import storage
+from datasets_app.errors import Cancelled, JobError
+from datasets_app.jobs import Job
+from datasets_app.leases import Claim
+from datasets_app.models import Dataset, Import, Part
+from datasets_app.slots import Keep
+
+TEXT_TYPES = ("string", "large_string")
+
+
+class ImportWork:
+    model: type[Job] = Import
+    child_module = "datasets_app.ingest.child"
+
+    def request(self, claim: Claim, out: Path) -> dict[str, Any]:
+        shard: Any = claim.shard
+        return {
+            "do": "import",
+            "path": shard.path,
+            "kind": shard.kind,
+            "name": shard.name,
+            "options": claim.job.options,  # type: ignore[attr-defined]
+            "out": str(out),
+            "stem": claim.stem,
+        }
+
+    def learn(self, job: Job, message: dict[str, Any]) -> None:
+        raise AssertionError(f"an import has nothing to learn from {message}")
+
+    def home(self, job: Job) -> Path:
+        return storage.dataset_dir(job.dataset_id)
+
+    def finalize(self, job: Job, keep: Keep) -> None:
+        staged = staged_parts(job)
+        columns = common_columns(staged)
+        text_column = chosen_text_column(job.dataset, columns, staged)
+        parts = [self._publish(job, part, keep) for part in staged]
+        splits = split_facts(parts)
+        facts = {
+            "columns": columns,
+            "text_column": text_column,
+            "splits": splits,
+            "rows": sum(part.rows for part in parts),
+            "bytes": sum(part.bytes for part in parts),
+            "fingerprint": fingerprint(parts),
+        }
+        with transaction.atomic():
+            Part.objects.filter(dataset=job.dataset).delete()
+            Part.objects.bulk_create(parts)
+            Dataset.objects.filter(pk=job.dataset_id).update(**facts)
+            said = f"Import finished: {facts['rows']:,} rows in {len(splits)} splits."
+            if not job.complete(said, rows_total=facts["rows"]):
+                raise Cancelled
+        self._clean_up(job)
+
+    def withdraw(self, job: Job) -> None:
+        """Nothing: the parts are visible only through their rows in the database."""
+
+    def _publish(self, job: Job, part: dict[str, Any], keep: Keep) -> Part:
+        keep()
+        name = f"part-{part['index']:05d}.parquet"
+        canonical = storage.part_path(job.dataset_id, part["split"], name)
+        storage.give_name(storage.staging_dir(self.home(job)) / part["name"], canonical)
+        if canonical.stat().st_size != part["bytes"]:
+            raise JobError(f"{part['name']} is not the size it was written with.", "Check the disk, then retry.")
+        return Part(
+            dataset=job.dataset,
+            split=part["split"],
+            index=part["index"],
+            name=name,
+            rows=part["rows"],
+            bytes=part["bytes"],
+            sha256=part["sha256"],
+            row_groups=part["row_groups"],
+        )
+
+    def _clean_up(self, job: Job) -> None:
+        storage.remove(storage.staging_dir(self.home(job)))
+        upload = job.upload  # type: ignore[attr-defined]
+        if upload is not None:
+            storage.remove(storage.upload_dir(upload.pk))
+            upload.delete()
+
+
+def staged_parts(job: Job) -> list[dict[str, Any]]:
+    """What the files became, in the order of the files, numbered within each split."""
+    numbers: dict[str, int] = {}
+    parts = []
+    for shard in job.shards.order_by("index"):
+        for part in shard.files:
+            index = numbers.get(shard.split, 0)
+            numbers[shard.split] = index + 1
+            parts.append({**part, "split": shard.split, "index": index, "file": shard.name})
+    return parts
+
+
+def common_columns(parts: list[dict[str, Any]]) -> list[list[str]]:
+    """The columns of all files, which have to have the same names. JobError says which file differs."""
+    first = parts[0]
+    names = [name for name, _ in first["columns"]]
+    for part in parts:
+        others = [name for name, _ in part["columns"]]
+        if set(others) != set(names):
+            odd = sorted(set(others) ^ set(names))[0]
+            has, lacks = (part, first) if odd in others else (first, part)
+            raise JobError(
+                f"{has['file']} has a column {odd} and {lacks['file']} has none.",
+                "Give the files of one dataset the same columns, or import them as two datasets.",
+            )
+    return [[name, kind] for name, kind in first["columns"]]
+
+
+def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[dict[str, Any]]) -> str:
+    """The column asked for, else the one with the most text."""
+    sizes = {name: 0 for name, kind in columns if kind in TEXT_TYPES}
+    for part in parts:
+        for group in part["row_groups"]:
+            for name, size in group["bytes"].items():
+                if name in sizes:
+                    sizes[name] += size
+    asked = dataset.text_column
+    if not sizes or (asked and asked not in sizes):
+        wanted = f"no text column {asked}" if asked else "no column of text"
+        names = ", ".join(name for name, _ in columns)
+        raise JobError(f"There is {wanted} in {parts[0]['file']}: it has {names}.", "Choose a column of text.")
+    return asked or max(sizes, key=lambda name: sizes[name])
+
+
+def split_facts(parts: list[Part]) -> list[dict[str, Any]]:
+    facts: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        fact = facts.setdefault(part.split, {"name": part.split, "rows": 0, "bytes": 0, "text_bytes": {}})
+        fact["rows"] += part.rows
+        fact["bytes"] += part.bytes
+        for group in part.row_groups:
+            for name, size in group["bytes"].items():
+                fact["text_bytes"][name] = fact["text_bytes"].get(name, 0) + size
+    return list(facts.values())
+
+
+def fingerprint(parts: list[Part]) -> str:
+    """Of the content: the same files in the same splits give the same one, whatever the dataset is called."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part.split}/{part.index}:{part.sha256}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""What every reader is given and gives."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeVar
+
+import pyarrow as pa
+
+from datasets_app.errors import JobError
+from datasets_app.ingest import schema as schemas
+
+MIB = 1 << 20
+BLOCK_BYTES = 8 * MIB
+ROW_TEXT_BYTES = 16 * MIB
+TOO_LONG_ADVICE = "Split long documents into several rows."
+# UnicodeDecodeError: pyarrow meets a column name that is not UTF-8.
+PARSE_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError)
+
+
+class Kind(StrEnum):
+    CSV = "csv"
+    TSV = "tsv"
+    JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+    TXT = "txt"
+
+
+class TextRows(StrEnum):
+    """What a row of a text file is."""
+
+    LINES = "lines"
+    FILE = "file"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to read. `name` is what its owner calls it, for messages; `text_rows` matters to text files alone."""
+
+    path: Path
+    kind: Kind
+    name: str
+    text_rows: TextRows = TextRows.LINES
+    block_bytes: int = BLOCK_BYTES
+
+    @property
+    def bytes(self) -> int:
+        return self.path.stat().st_size
+
+
+class Chunk(NamedTuple):
+    """Rows, and how many bytes of the file have been read so far. Without rows it is only a sign of life."""
+
+    table: pa.Table | None
+    bytes_read: int
+
+
+class SchemaChanged(Exception):
+    """A later part of the file needs a wider schema, which fits all of it: read it again with that one."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        super().__init__("the columns of the file are wider than its beginning")
+        self.schema = schema
+
+
+class HasEnd(Protocol):
+    @property
+    def end(self) -> int: ...
+
+
+AnyBlock = TypeVar("AnyBlock", bound=HasEnd)
+
+
+@dataclass(frozen=True)
+class Parser[AnyBlock]:
+    pass
+
+
+def too_long(where: str, advice: str = TOO_LONG_ADVICE) -> JobError:
+    return JobError(f"{where} is over 16 MiB.", advice)
+
+
+def not_utf8(where: str) -> JobError:
+    return JobError(f"{where} is not valid UTF-8.", "Save the file as UTF-8, or remove the damaged characters.")
+
+
+def empty(name: str) -> JobError:
+    return JobError(f"{name} is empty.", "Choose a file with rows in it.")

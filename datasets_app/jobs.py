@@ -1,0 +1,305 @@
+"""What an import and a tokenization share: statuses, the one table of moves, and the abstract Job.
+
+Nobody assigns `.status`: `Job.move` is a compare-and-swap in one transaction with its event, and the row is the lock.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Case, Count, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce, Greatest, Now
+from django.utils import timezone
+
+from datasets_app import live, wakeups
+from datasets_app.errors import Cancelled, JobError
+from datasets_app.shards import Shard
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from datasets_app.models import Dataset
+
+# Of a --here process's hold on its job, and of the right to finalize.
+HOLD = timedelta(seconds=20)
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+MOVES: dict[Status, set[Status]] = {
+    Status.QUEUED: {Status.RUNNING, Status.PAUSED, Status.CANCELLED, Status.FAILED},
+    Status.RUNNING: {Status.READY, Status.PAUSED, Status.CANCELLED, Status.FAILED},
+    Status.PAUSED: {Status.QUEUED, Status.CANCELLED},
+    Status.FAILED: {Status.QUEUED},
+    Status.CANCELLED: {Status.QUEUED},
+}
+UNFINISHED = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+# The most urgent first, as a card shows them.
+URGENCY = (Status.FAILED, Status.RUNNING, Status.PAUSED, Status.QUEUED, Status.CANCELLED, Status.READY)
+
+
+class Stage(models.TextChoices):
+    """In the order in which a job goes through them; the words are shown as they are."""
+
+    QUEUED = "Queued"
+    LOADING_TOKENIZER = "Loading Tokenizer"
+    LOADING_DATASET = "Loading Dataset"
+    ANALYZING_SCHEMA = "Analyzing Schema"
+    READING = "Reading"
+    TOKENIZING = "Tokenizing"
+    SAVING = "Saving"
+    COMPLETE = "Complete"
+
+
+STAGE_ORDER = [stage.value for stage in Stage]
+SUMMED = ("bytes_done", "processed", "kept", "filtered", "errored", "tokens", "tokens_processed", "sequences")
+SUMMED_REASONS = ("filtered_empty", "filtered_junk")
+SUMMED_RATES = ("bytes_per_second", "tokens_per_second")
+
+
+
+def from_now(span: timedelta) -> ExpressionWrapper:
+    """A moment by the database's clock, the only one that leases are measured with."""
+    return ExpressionWrapper(Now() + Value(span), output_field=models.DateTimeField())
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible(self) -> Self:
+        return self.filter(delete_requested_at=None, dataset__delete_requested_at=None)
+
+    def unfinished(self) -> Self:
+        return self.filter(status__in=UNFINISHED)
+
+    def move(self, to: Status, **fields: Any) -> bool:
+        """Compare and swap: False if no row was in a status that may become `to`."""
+        sources = [status for status, targets in MOVES.items() if to in targets]
+        spent = ExpressionWrapper(F("active_time") + (Now() - F("running_since")), output_field=models.DurationField())
+        fields["active_time"] = Case(When(running_since__isnull=False, then=spent), default=F("active_time"))
+        fields["running_since"] = Now() if to is Status.RUNNING else None
+        fields["version"] = F("version") + 1
+        return self.filter(status__in=sources, delete_requested_at=None).update(status=to, **fields) > 0
+
+    def claimable(self) -> Self:
+        """Jobs that any worker may work on: not held by a process of their own."""
+        free = Q(held_until=None) | Q(held_until__lt=Now())
+        return self.visible().filter(free, status__in=(Status.QUEUED, Status.RUNNING))
+
+    def with_counts(self) -> Self:
+        """The sums over the shards, each as `total_<field>`, in one subquery a figure."""
+        shards = self.model.shard_model()._default_manager.filter(job=OuterRef("pk")).order_by().values("job")
+        figures: dict[str, Any] = {
+            f"total_{name}": Coalesce(Subquery(shards.annotate(figure=Sum(name)).values("figure")), Value(0))
+            for name in (*SUMMED, *SUMMED_REASONS, "version")
+        }
+        for name in SUMMED_RATES:
+            rate = shards.filter(state=Shard.State.RUNNING).annotate(figure=Sum(name)).values("figure")
+            figures[f"total_{name}"] = Subquery(rate)
+        for state in Shard.State:
+            counted = shards.filter(state=state).annotate(figure=Count("pk")).values("figure")
+            figures[f"shards_{state.value}"] = Coalesce(Subquery(counted), Value(0))
+        return self.annotate(**figures)
+
+
+class Job(models.Model):
+    """A piece of work in shards. Concrete: an import (a shard per file) and a tokenization."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    stage = models.CharField(max_length=20, choices=Stage, default=Stage.QUEUED)
+    version = models.PositiveBigIntegerField(default=1)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    running_since = models.DateTimeField(null=True, blank=True)
+    active_time = models.DurationField(default=timedelta)
+    rows_total = models.PositiveBigIntegerField(null=True, blank=True)
+    bytes_total = models.PositiveBigIntegerField(default=0)
+    # The most that the sum over the shards has been: percent never falls, counts may.
+    bytes_mark = models.PositiveBigIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    advice = models.TextField(blank=True)
+    # A process that runs the job by itself (--here) holds it; others wait until the hold has run out.
+    hold_token = models.UUIDField(null=True, blank=True)
+    held_until = models.DateTimeField(null=True, blank=True)
+    finalize_token = models.UUIDField(null=True, blank=True)
+    finalize_until = models.DateTimeField(null=True, blank=True)
+    delete_requested_at = models.DateTimeField(null=True, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    kind: ClassVar[str]
+    queue: ClassVar[str]
+    actor: ClassVar[str]
+    noun: ClassVar[str]
+
+    if TYPE_CHECKING:
+        dataset: "models.ForeignKey[Dataset, Dataset]"
+        dataset_id: uuid.UUID
+        shards: models.Manager[Any]
+        total_bytes_done: int
+        total_processed: int
+        total_errored: int
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in Status]), name="%(app_label)s_%(class)s_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(bytes_mark__lte=F("bytes_total")), name="%(app_label)s_%(class)s_mark_within_total"
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "created_at"], name="%(class)s_by_status")]
+
+    @classmethod
+    def shard_model(cls) -> type[Shard]:
+        return cls._meta.get_field("shards").related_model  # type: ignore[union-attr, return-value]
+
+    @property
+    def label(self) -> str:
+        """How sentences name it."""
+        raise NotImplementedError
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in UNFINISHED
+
+    @property
+    def elapsed(self) -> timedelta:
+        running = timezone.now() - self.running_since if self.running_since else timedelta()
+        return self.active_time + max(running, timedelta())
+
+    # Moves, each with its event
+
+    def move(self, to: Status, said: str, actor: "User | None" = None, **fields: Any) -> bool:
+        """One compare-and-swap with its event and its hint. False: it lost a race, and nothing was changed."""
+        with transaction.atomic():
+            if not type(self)._default_manager.filter(pk=self.pk).move(to, **fields):  # type: ignore[attr-defined]
+                return False
+            self.tell(to.value, said, actor)
+        self.refresh_from_db()
+        return True
+
+    def start(self) -> bool:
+        fields = {"started_at": Coalesce("started_at", Now()), "ended_at": None, "failure": "", "advice": ""}
+        return self.move(Status.RUNNING, f"{self.label} started.", **fields)
+
+    def cancel(self, actor: "User | None") -> bool:
+        return self.move(Status.CANCELLED, f"{self.label} cancelled.", actor, ended_at=Now(), ended_by=actor)
+
+    def pause(self, actor: "User | None") -> bool:
+        return self.move(Status.PAUSED, f"{self.label} paused.", actor, ended_by=actor)
+
+    def fail(self, failure: str, advice: str = "", actor: "User | None" = None) -> bool:
+        fields = {"ended_at": Now(), "ended_by": actor, "failure": failure, "advice": advice}
+        return self.move(Status.FAILED, failure, actor, **fields)
+
+    def requeue(self, actor: "User | None") -> bool:
+        """Resume or retry: the finished shards stay, the deaths of the others are forgiven."""
+        with transaction.atomic():
+            fields = {"ended_at": None, "ended_by": None, "failure": "", "advice": "", "stage": Stage.QUEUED}
+            if not self.move(Status.QUEUED, f"{self.label} queued again.", actor, **fields):
+                return False
+            self.shards.exclude(state=Shard.State.DONE).update(deaths=0)
+        self.wake()
+        return True
+
+    def complete(self, said: str, **fields: Any) -> bool:
+        mark = {"bytes_mark": F("bytes_total"), "stage": Stage.COMPLETE}
+        return self.move(Status.READY, said, ended_at=Now(), **mark, **fields)
+
+    def reach(self, stage: Stage) -> None:
+        """Stages only go forward while a job runs, whichever slot says so first."""
+        earlier = STAGE_ORDER[: STAGE_ORDER.index(stage)]
+        with transaction.atomic():
+            mine = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING, stage__in=earlier)
+            if mine.update(stage=stage, version=F("version") + 1):
+                self.stage = stage
+                self.tell("stage", f"{stage.value}.", redraw=False)
+
+    def tell(self, kind: str, text: str, actor: "User | None" = None, *, redraw: bool = True) -> None:
+        """Record an event; `redraw` when the card's frame and buttons change with it. Inside a transaction."""
+        self.dataset.events.create(job_id=self.pk, kind=kind, text=text, actor=actor)
+        if redraw:
+            self.dataset.touch()
+        live.hint(self.dataset_id)
+
+    # Work
+
+    def wake(self) -> None:
+        from datasets_app.models import Worker  # models import this module
+
+        wakeups.wake(self.queue, self.actor, Worker.objects.slots(self.queue) or 1)
+
+    def raise_mark(self) -> None:
+        """Keep percent where it is before a shard's counts fall."""
+        done = self.shards.aggregate(done=Coalesce(Sum("bytes_done"), 0))["done"]
+        type(self)._default_manager.filter(pk=self.pk).update(
+            bytes_mark=Greatest(F("bytes_mark"), min(done, self.bytes_total))
+        )
+
+    def hold(self) -> uuid.UUID | None:
+        """Take the job for this process alone, or None if another one has it."""
+        token = uuid.uuid4()
+        claimable = type(self)._default_manager.filter(pk=self.pk).claimable()  # type: ignore[attr-defined]
+        return token if claimable.update(hold_token=token, held_until=from_now(HOLD)) else None
+
+    def keep_hold(self, token: uuid.UUID, span: timedelta = HOLD) -> bool:
+        mine = type(self)._default_manager.filter(pk=self.pk, hold_token=token)
+        return mine.update(held_until=from_now(span)) > 0
+
+    def take_finalization(self, hold_token: uuid.UUID | None = None) -> uuid.UUID | None:
+        """Win the right to finalize: every shard is done and nobody else is at it."""
+        token = uuid.uuid4()
+        free = Q(finalize_until=None) | Q(finalize_until__lt=Now())
+        jobs = type(self)._default_manager.filter(free, pk=self.pk, status=Status.RUNNING)
+        undone = self.shards.exclude(state=Shard.State.DONE).exists()
+        won = not undone and jobs.update(finalize_token=token, finalize_until=from_now(HOLD))
+        return token if won else None
+
+    def keep_finalization(self, token: uuid.UUID) -> None:
+        mine = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING, finalize_token=token)
+        if not mine.update(finalize_until=from_now(HOLD)):
+            raise Cancelled
+
+    def check_errored(self, share: float) -> None:
+        """Fail a job of which too many rows were refused."""
+        errored = self.shards.aggregate(errored=Coalesce(Sum("errored"), 0))["errored"]
+        if self.rows_total and errored > share * self.rows_total:
+            raise JobError(
+                f"{errored:,} rows could not be encoded, more than {share:.1%} of {self.rows_total:,}.",
+                "The ledger of each shard names the rows. Mend them, or raise TOKENYARD_ERRORED_SHARE.",
+            )
+
+
+def models_of_jobs() -> list[type[Job]]:
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
+def find(job_id: str | uuid.UUID) -> Job:
+    """The job of this id, of whatever kind. JobError if there is none."""
+    for model in models_of_jobs():
+        try:
+            if job := model._default_manager.visible().filter(pk=job_id).first():  # type: ignore[attr-defined]
+                return job
+        except ValidationError:
+            break
+    raise JobError(f"There is no job {job_id}.", "See the ids with list_tokenizations or list_datasets.")

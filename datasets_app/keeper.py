@@ -1,0 +1,107 @@
+"""What nobody else will do: wake workers, free silent shards, finish deletions, sweep."""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+
+from datasets_app import leases, storage
+from datasets_app.jobs import Job, Status, from_now, models_of_jobs
+from datasets_app.models import Dataset, Upload, Worker
+from datasets_app.shards import Shard
+
+logger = logging.getLogger(__name__)
+
+UPLOADS_KEPT = timedelta(days=1)
+WORKERS_LISTED = timedelta(hours=1)
+
+
+def tick() -> None:
+    """One round; every part is harmless when done twice or by two keepers."""
+    for model in models_of_jobs():
+        leases.expire(model)
+        wake_for(model)
+        finish_deletions(model)
+    delete_datasets()
+    sweep()
+
+
+def wake_for(model: type[Job]) -> None:
+    """Wake-ups for work that nobody took, be it shards or a last step."""
+    shards = model.shard_model()._default_manager.filter(job=OuterRef("pk"))
+    idle = Exists(shards.filter(state=Shard.State.WAITING)) | ~Exists(shards.exclude(state=Shard.State.DONE))
+    job = model._default_manager.claimable().filter(idle).first()  # type: ignore[attr-defined]
+    if job is not None:
+        job.wake()
+
+
+def finish_deletions(model: type[Job]) -> None:
+    for job in _unleased(model).select_related("dataset"):
+        if job.dataset.delete_requested_at is None:
+            storage.remove(_home(job))
+            job.delete()
+
+
+def delete_datasets() -> None:
+    """Once no slot works on any of its jobs, a dataset goes with all its files."""
+    for dataset in Dataset.objects.exclude(delete_requested_at=None):
+        jobs = [model for model in Dataset.jobs_models() if _leased(model, dataset)]
+        if jobs:
+            continue
+        for tokenization in dataset.tokenizations.all():
+            storage.remove(_home(tokenization))
+        storage.remove(storage.dataset_dir(dataset.pk))
+        upload = dataset.import_job.upload
+        dataset.tokenizations.all().delete()
+        dataset.delete()
+        if upload is not None:
+            storage.remove(storage.upload_dir(upload.pk))
+            upload.delete()
+
+
+def sweep() -> None:
+    """Forgotten uploads, files of attempts that are over, workers long gone."""
+    for upload in Upload.objects.filter(created_at__lt=from_now(-UPLOADS_KEPT), imports=None):
+        storage.remove(storage.upload_dir(upload.pk))
+        upload.delete()
+    Worker.objects.filter(seen_at__lt=from_now(-WORKERS_LISTED)).delete()
+    live = _live_tokens()
+    for folder in (Path(settings.SCRATCH_ROOT), *_staging_dirs()):
+        for entry in storage.stale_entries(folder):
+            if not any(token in entry.name for token in live):
+                storage.remove(entry)
+
+
+def _live_tokens() -> set[str]:
+    """The tokens of every attempt whose files still count: leased shards, and done ones that are not yet published."""
+    tokens: set[str] = set()
+    for model in models_of_jobs():
+        shards = model.shard_model()._default_manager
+        leased = shards.filter(state=Shard.State.RUNNING).values_list("lease_token", flat=True)
+        tokens.update(token.hex for token in leased if token)
+        done = shards.filter(state=Shard.State.DONE).exclude(job__status=Status.READY)
+        for files in done.values_list("files", flat=True):
+            tokens.update(file["name"] for file in files)
+    return tokens
+
+
+def _staging_dirs() -> list[Path]:
+    homes = [*(storage.root() / "datasets").glob("*"), *(storage.root() / "tokenizations").glob("*")]
+    return [storage.staging_dir(home) for home in homes]
+
+
+def _home(job: Job) -> Path:
+    return storage.tokenization_dir(job.pk) if job.kind == "tokenization" else storage.dataset_dir(job.dataset_id)
+
+
+def _unleased(model: type[Job]):  # type: ignore[no-untyped-def]
+    leased = model.shard_model()._default_manager.leased().filter(job=OuterRef("pk"))  # type: ignore[attr-defined]
+    return model._default_manager.exclude(delete_requested_at=None).exclude(Exists(leased))
+
+
+def _leased(model: type[Job], dataset: Dataset) -> bool:
+    return model.shard_model()._default_manager.leased().filter(job__dataset=dataset).exists()  # type: ignore[attr-defined, no-any-return]
+
+

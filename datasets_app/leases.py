@@ -1,0 +1,151 @@
+"""Claims: which slot works on which shard, under a fencing token, for as long as it reports.
+
+A claim, a report, a publication and a release are one UPDATE each that names the token: whoever lost the lease
+changes nothing. All times are the database's.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+from django.db.models.aggregates import Count
+
+from datasets_app import live
+from datasets_app.jobs import Job, Status, from_now
+from datasets_app.shards import CHILD_DEATHS_ALLOWED, LEASE, Shard
+
+# Two slots may want the same shard: look again rather than go away.
+TRIES = 20
+CANDIDATES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    job: Job
+    shard: Shard
+    token: uuid.UUID
+
+    @property
+    def stem(self) -> str:
+        """The name of every file of this attempt; it carries the token, so that the keeper can tell whose it is."""
+        return f"{self.shard.index:05d}-{self.token.hex}"
+
+    def report(self, **figures: Any) -> bool:
+        """Write the counts, renew the lease, and hear about a cancel, all in one. False: stop."""
+        mine = self._mine().filter(job__status=Status.RUNNING, job__delete_requested_at=None)
+        written = mine.update(version=F("version") + 1, lease_until=from_now(LEASE), **figures)
+        if written:
+            live.hint(self.job.dataset_id)
+        return written > 0
+
+    def finish(self, files: list[dict[str, Any]], **figures: Any) -> bool:
+        """The shard's files are published: record them. False: somebody else has the shard, remove the files."""
+        done = {"state": Shard.State.DONE, "lease_token": None, "lease_until": None, "deaths": 0}
+        rates = {"bytes_per_second": None, "tokens_per_second": None}
+        written = self._mine().update(version=F("version") + 1, files=files, **done, **rates, **figures)
+        if written:
+            live.hint(self.job.dataset_id)
+        return written > 0
+
+    def release(self, why: str, *, child_died: bool = False) -> None:
+        """Give the shard back to be done from its start; three deaths of the child fail the job.
+
+        Without a `why` it is not news: the job itself was stopped.
+        """
+        give_back(self.job, self._mine(), self.shard, why, deaths=int(child_died))
+
+    def _mine(self) -> Any:
+        return type(self.shard)._default_manager.filter(pk=self.shard.pk, lease_token=self.token)
+
+
+def give_back(job: Job, mine: Any, shard: Shard, why: str, *, deaths: int) -> None:
+    waiting = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
+    with transaction.atomic():
+        job.raise_mark()
+        changes = {"version": F("version") + 1, "deaths": F("deaths") + deaths}
+        if not mine.update(**waiting, **changes, **Shard.NOTHING_DONE):
+            return
+        total = type(shard)._default_manager.filter(job=job).count()
+        name = f"Shard {shard.index + 1} of {total} ({shard.where})"
+        if why:
+            job.tell("shard", f"{name} starts again: {why}.", redraw=False)
+    if shard.deaths + deaths >= CHILD_DEATHS_ALLOWED:
+        job.fail(f"{name} stopped {CHILD_DEATHS_ALLOWED} times: the last time it {why}.", job.advice_on_deaths)
+
+
+def claim(model: type[Job], worker: str, held: tuple[Job, uuid.UUID] | None = None) -> Claim | None:
+    """Some waiting shard, fairly between jobs: the fewest running shards first, then the oldest job."""
+    for _ in range(TRIES):
+        taken, is_exhausted = _try_claim(model, worker, held)
+        if taken or is_exhausted:
+            return taken
+    return None
+
+
+def _try_claim(model: type[Job], worker: str, held: tuple[Job, uuid.UUID] | None) -> tuple[Claim | None, bool]:
+    shards = model.shard_model()._default_manager
+    of_job = shards.filter(job=OuterRef("pk")).order_by()
+    running = of_job.filter(state=Shard.State.RUNNING).values("job").annotate(n=Count("pk")).values("n")
+    jobs = (
+        _workable(model, held)
+        .filter(Exists(of_job.filter(state=Shard.State.WAITING)))
+        .annotate(shards_running=Coalesce(Subquery(running), 0))
+        .order_by("shards_running", "created_at", "pk")
+    )
+    job = jobs.select_related("dataset").first()
+    if job is None:
+        return None, True
+    for shard in shards.filter(job=job, state=Shard.State.WAITING).order_by("index")[:CANDIDATES]:
+        if taken := _take(job, shard, worker):
+            return taken, False
+    return None, False
+
+
+def _workable(model: type[Job], held: tuple[Job, uuid.UUID] | None) -> Any:
+    if held is None:
+        return model._default_manager.claimable()  # type: ignore[attr-defined]
+    job, token = held
+    return model._default_manager.filter(pk=job.pk, hold_token=token, status__in=(Status.QUEUED, Status.RUNNING))
+
+
+def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
+    token = uuid.uuid4()
+    free = type(shard)._default_manager.filter(pk=shard.pk, state=Shard.State.WAITING)
+    lease = {"state": Shard.State.RUNNING, "lease_token": token, "lease_until": from_now(LEASE), "worker": worker}
+    if not free.update(version=F("version") + 1, attempts=F("attempts") + 1, **lease):
+        return None
+    taken = Claim(job, shard, token)
+    live.hint(job.dataset_id)
+    if job.status == Status.QUEUED:
+        job.start()  # another slot may have; what counts is where the job is now
+        job.refresh_from_db()
+    if job.status != Status.RUNNING:
+        taken._mine().update(state=Shard.State.WAITING, lease_token=None, lease_until=None, version=F("version") + 1)
+        return None
+    return taken
+
+
+def to_finalize(model: type[Job], held: tuple[Job, uuid.UUID] | None = None) -> tuple[Job, uuid.UUID] | None:
+    """A job whose shards are all done, with the right to finalize it."""
+    undone = model.shard_model()._default_manager.filter(job=OuterRef("pk")).exclude(state=Shard.State.DONE)
+    free = Q(finalize_until=None) | Q(finalize_until__lt=Now())
+    for job in _workable(model, held).filter(free).exclude(Exists(undone)).select_related("dataset"):
+        if job.status == Status.QUEUED and not job.start():
+            continue
+        if token := job.take_finalization():
+            return job, token
+    return None
+
+
+def expire(model: type[Job]) -> int:
+    """Give back the shards whose slot has fallen silent. Returns how many there were."""
+    expired = list(model.shard_model()._default_manager.expired().select_related("job__dataset"))  # type: ignore[attr-defined]
+    for shard in expired:
+        mine = type(shard)._default_manager.expired().filter(pk=shard.pk, lease_token=shard.lease_token)  # type: ignore[attr-defined]
+        give_back(shard.job, mine, shard, f"its worker {shard.worker} fell silent", deaths=0)
+    return len(expired)
+
+

@@ -1,0 +1,35 @@
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+from dramatiq.errors import BrokerConnectionError
+from redis.exceptions import RedisError
+
+from datasets_app import keeper
+from datasets_app.management import lifetime
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Do now and then what nobody else will: wake workers, free silent shards, finish deletions."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = lifetime.Stop()
+        lifetime.follow_parent()
+        while not stop.wait(settings.KEEPER_SECONDS):
+            look_round()
+
+
+def look_round() -> None:
+    """A bug ends the process, which shows; a database or a Redis that is away does not."""
+    close_old_connections()
+    try:
+        keeper.tick()
+    except (DatabaseError, BrokerConnectionError, RedisError, OSError) as error:
+        logger.warning("This round was cut short: %s", error)
+    finally:
+        close_old_connections()

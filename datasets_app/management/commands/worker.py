@@ -1,0 +1,70 @@
+import logging
+import time
+from argparse import ArgumentParser
+from importlib import import_module
+from typing import Any
+
+import dramatiq
+from django.conf import settings
+from django.core.management import BaseCommand
+from dramatiq.errors import BrokerConnectionError
+
+from config.broker import broker
+from datasets_app.management import lifetime
+from datasets_app.presence import Presence
+
+SLOTS = {"tokenize": settings.SLOTS, "import": settings.IMPORT_SLOTS}
+ACTORS = ("datasets_app.actors", "tokenizations.actors")
+PICK_UP_MS = 150
+STOP_MS = 5000
+OUTAGE_SECONDS = 60.0
+
+
+class Command(BaseCommand):
+    help = "Work one queue off, with so many slots, until told to stop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--queue", choices=sorted(SLOTS), default="tokenize")
+        parser.add_argument("--slots", type=int, help="how many shards at once (default: from the settings)")
+
+    def handle(self, *args: Any, queue: str, slots: int | None, **options: Any) -> None:
+        stop = lifetime.Stop()
+        lifetime.follow_parent()
+        say_outages_once()
+        slots = max(1, slots or SLOTS[queue])
+        presence = Presence(queue, slots)
+        worker = worker_for(queue, slots)
+        worker.start()
+        presence.start()
+        stop.wait()
+        worker.stop(timeout=STOP_MS)
+        presence.stop()
+
+
+def worker_for(queue: str, slots: int) -> dramatiq.Worker:
+    """In this process: Dramatiq's own master would be one more process that can die alone."""
+    for module in ACTORS:
+        import_module(module)
+    worker = dramatiq.Worker(broker, queues={queue}, worker_threads=slots, worker_timeout=PICK_UP_MS)
+    worker.queue_prefetch = slots  # a wake-up that waits here is one that no other worker can take
+    return worker
+
+
+def say_outages_once() -> None:
+    """Dramatiq repeats its line for every consumer every three seconds while Redis is away."""
+    quiet = OncePerOutage()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(quiet)
+
+
+class OncePerOutage(logging.Filter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not (isinstance(record.args, tuple) and any(isinstance(arg, BrokerConnectionError) for arg in record.args)):
+            return True
+        is_first = time.monotonic() - self._last > OUTAGE_SECONDS
+        self._last = time.monotonic()
+        return is_first

@@ -1,0 +1,108 @@
+"""daphne, with the two things it lacks: uploads that stay on disk, and an end that lets requests finish."""
+
+import asyncio
+import io
+import signal
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import FrameType
+from typing import Any, BinaryIO
+
+from daphne.endpoints import build_endpoint_description_strings
+from daphne.http_protocol import WebRequest
+from daphne.server import Server as DaphneServer
+from twisted.internet import reactor
+
+from datasets_app.management import lifetime
+
+CHUNK_BYTES = 256 * 1024
+BACKLOG = 1024
+HANDSHAKE_SECONDS = 10
+PING_SECONDS = 20
+PONG_SECONDS = 30
+FRAME_BYTES = 64 * 1024
+DRAIN_SECONDS = 3.0
+DRAIN_POLL_SECONDS = 0.05
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Application = Callable[[Message, Receive, Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+
+class Server(DaphneServer):  # type: ignore[misc]
+    has_listened = False
+
+    @classmethod
+    def at(cls, host: str, port: int, application: Application) -> "Server":
+        endpoints = build_endpoint_description_strings(host=host, port=port)
+        return cls(
+            application=bodies_from_disk(application),
+            endpoints=[f"{endpoint}:backlog={BACKLOG}" for endpoint in endpoints],
+            signal_handlers=False,
+            websocket_timeout=-1,
+            websocket_handshake_timeout=HANDSHAKE_SECONDS,
+            websocket_connect_timeout=HANDSHAKE_SECONDS,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PONG_SECONDS,
+            websocket_max_message_size=FRAME_BYTES,
+            websocket_max_frame_size=FRAME_BYTES,
+            server_name="Tokenyard",
+            ready_callable=None,
+        )
+
+    def run(self) -> None:
+        for number in lifetime.end_signals():
+            signal.signal(number, self._told)
+        super().run()
+
+    def listen_success(self, port: Any) -> None:
+        self.has_listened = True
+        super().listen_success(port)
+
+    def create_application(self, protocol: Any, scope: Message) -> Any:
+        """daphne would read the whole body into memory: hand the file over and leave it an empty one."""
+        if scope["type"] == "http":
+            scope["body"], protocol.content = protocol.content, io.BytesIO()
+        return super().create_application(protocol, scope)
+
+    def _told(self, number: int, frame: FrameType | None) -> None:
+        lifetime.end_soon()
+        reactor.callFromThread(self._drain, time.monotonic() + DRAIN_SECONDS)
+
+    def _drain(self, deadline: float) -> None:
+        """Take no new connections, let the requests in flight finish, then stop (browsers' sockets come back)."""
+        for listener in self.listeners:
+            listener.addCallback(stop_listening)
+        if any(map(self._is_in_flight, self.connections)) and time.monotonic() < deadline:
+            reactor.callLater(DRAIN_POLL_SECONDS, self._drain, deadline)
+        else:
+            self.stop()
+
+    def _is_in_flight(self, protocol: Any) -> bool:
+        details = self.connections[protocol]
+        return isinstance(protocol, WebRequest) and "application_instance" in details and "disconnected" not in details
+
+
+def stop_listening(port: Any) -> Any:
+    port.stopListening()
+    return port
+
+
+def bodies_from_disk(application: Application) -> Application:
+    async def serve(scope: Message, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
+        body = scope.pop("body", None)
+        await application(scope, receive if body is None else body_then(body, receive), send)
+
+    return serve
+
+
+def body_then(body: BinaryIO, receive: Receive) -> Receive:
+    async def read() -> Message:
+        chunk = b"" if body.closed else body.read(CHUNK_BYTES)
+        if not chunk:
+            body.close()
+            return await receive()  # the empty rest first, then the disconnect
+        await asyncio.sleep(0)  # a large upload must not keep other requests waiting
+        return {"type": "http.request", "body": chunk, "more_body": True}
+
+    return read

@@ -1,0 +1,304 @@
+import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Sum
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from datasets_app import live, storage
+from datasets_app.errors import JobError
+from datasets_app.jobs import Job, Status, from_now
+from datasets_app.shards import Shard
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+WORKER_SILENCE = timedelta(seconds=15)
+NAME_LENGTH = 120
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def visible(self) -> Self:
+        return self.filter(delete_requested_at=None)
+
+    def ready(self) -> Self:
+        return self.visible().filter(import_job__status=Status.READY)
+
+    def named(self, name_or_id: str) -> "Dataset":
+        """By name or id. JobError if there is none."""
+        found = self.visible().filter(name=name_or_id).first() or self._by_id(name_or_id)
+        if found is None:
+            raise JobError(f"There is no dataset {name_or_id}.", "See the names with list_datasets.")
+        return found
+
+    def _by_id(self, text: str) -> "Dataset | None":
+        try:
+            return self.visible().filter(pk=uuid.UUID(text)).first()
+        except ValueError:
+            return None
+
+
+class Dataset(models.Model):
+    class Source(models.TextChoices):
+        UPLOAD = "upload", "Upload"
+        SERVER = "server", "Server files"
+        SAMPLE = "sample", "Sample"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=NAME_LENGTH, unique=True)
+    source = models.CharField(max_length=10, choices=Source)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    # Grows with every change that redraws the card's frame; figures have versions of their own.
+    version = models.PositiveBigIntegerField(default=1)
+    text_column = models.CharField(max_length=200, blank=True)
+    # [[name, type]], and the same facts per split: [{"name", "rows", "bytes", "text_bytes"}]
+    columns = models.JSONField(default=list, blank=True)
+    splits = models.JSONField(default=list, blank=True)
+    rows = models.PositiveBigIntegerField(null=True, blank=True)
+    bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    delete_requested_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DatasetQuerySet.as_manager()
+
+    if TYPE_CHECKING:
+        import_job: "Import"
+        parts: models.Manager["Part"]
+        events: models.Manager["Event"]
+        tokenizations: models.Manager[Any]
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["-created_at"], name="dataset_by_age")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:detail", args=[self.pk])
+
+    @classmethod
+    def jobs_models(cls) -> list[type[Job]]:
+        return [Import, cls._meta.get_field("tokenizations").related_model]  # type: ignore[union-attr, list-item]
+
+    @property
+    def is_ready(self) -> bool:
+        return self.import_job.status == Status.READY
+
+    @property
+    def text_columns(self) -> list[str]:
+        return [name for name, kind in self.columns if kind in ("string", "large_string")]
+
+    @property
+    def split_names(self) -> list[str]:
+        return [split["name"] for split in self.splits]
+
+    def touch(self, by: int = 1) -> None:
+        type(self).objects.filter(pk=self.pk).update(version=F("version") + by)
+
+    def jobs(self) -> list[Job]:
+        return [self.import_job, *self.tokenizations.all()]
+
+    def mark_for_deletion(self, actor: "User | None") -> None:
+        """From here on nobody sees it; running work hears of it with its next report, the keeper removes the rest."""
+        with transaction.atomic():
+            gone = type(self).objects.visible().filter(pk=self.pk)
+            free_name = f"{self.name[: NAME_LENGTH - 40]} {self.pk}"
+            if not gone.update(delete_requested_at=Now(), name=free_name, version=F("version") + 1):
+                return
+            for model in self.jobs_models():
+                jobs = model._default_manager.filter(dataset=self, delete_requested_at=None)
+                jobs.update(delete_requested_at=Now(), version=F("version") + 1)
+            self.events.create(kind="deleted", text="Deleted.", actor=actor)
+            live.hint(self.pk)
+
+
+class Import(Job):
+    dataset = models.OneToOneField(Dataset, models.CASCADE, related_name="import_job")
+    upload = models.ForeignKey("Upload", models.SET_NULL, null=True, blank=True, related_name="imports")
+    options = models.JSONField(default=dict, blank=True)
+
+    kind = "import"
+    noun = "import"
+    queue = "import"
+    actor = "import_files"
+    advice_on_deaths: ClassVar[str] = "Split the file into smaller ones, or shorten its longest rows, and import again."
+
+    class Meta(Job.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"Import of {self.dataset}"
+
+    @property
+    def label(self) -> str:
+        return "Import"
+
+    def get_absolute_url(self) -> str:
+        return self.dataset.get_absolute_url()
+
+
+class ImportShard(Shard):
+    """One file."""
+
+    job = models.ForeignKey(Import, models.CASCADE, related_name="shards")
+    name = models.CharField(max_length=300)
+    path = models.CharField(max_length=4096)
+    split = models.CharField(max_length=storage.LONGEST_SPLIT_NAME)
+    kind = models.CharField(max_length=10)
+
+    class Meta(Shard.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def where(self) -> str:
+        return self.name
+
+
+class Part(models.Model):
+    """One Parquet file of a split, with what planning needs to know of its row groups."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="parts")
+    split = models.CharField(max_length=storage.LONGEST_SPLIT_NAME)
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=40)
+    rows = models.PositiveBigIntegerField()
+    bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    # [{"rows": n, "bytes": {text column: bytes of text}}]
+    row_groups = models.JSONField()
+
+    class Meta:
+        ordering = ["split", "index"]
+        constraints = [models.UniqueConstraint(fields=["dataset", "split", "index"], name="part_once")]
+
+    def __str__(self) -> str:
+        return f"{self.split}/{self.name}"
+
+    @property
+    def path(self) -> Path:
+        return storage.part_path(self.dataset_id, self.split, self.name)
+
+
+class Event(models.Model):
+    """What happened to a dataset or one of its jobs, in a sentence, and by whom."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="events")
+    job_id = models.UUIDField(null=True, blank=True)
+    kind = models.CharField(max_length=20)
+    text = models.TextField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["job_id"], name="event_by_job")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Upload(models.Model):
+    """Files that were sent and wait for their preview to be confirmed, or for their import to be done."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    # [{"name", "stored", "kind", "bytes"}]: only `stored`, a number of ours, is ever part of a path
+    files = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{len(self.files)} files of {self.created_by}"
+
+    def path(self, file: dict[str, Any]) -> Path:
+        return storage.upload_dir(self.pk) / file["stored"]
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> Self:
+        return self.filter(seen_at__gte=from_now(-WORKER_SILENCE))
+
+    def slots(self, queue: str) -> int:
+        """How many shards of this queue can be worked on at once, over all machines."""
+        return self.alive().filter(queue=queue).aggregate(total=Sum("slots"))["total"] or 0
+
+
+class Worker(models.Model):
+    """A worker process that was alive a moment ago. Says who is there; decides nothing."""
+
+    id = models.CharField(primary_key=True, max_length=200)
+    queue = models.CharField(max_length=20)
+    slots = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    objects = WorkerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["queue", "id"]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class Preference(models.Model):
+    class Theme(models.TextChoices):
+        DARK = "dark", "Dark"
+        LIGHT = "light", "Light"
+        SYSTEM = "system", "As the system"
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="preference")
+    theme = models.CharField(max_length=6, choices=Theme, default=Theme.DARK)
+
+    def __str__(self) -> str:
+        return f"Preferences of {self.user}"
+
+
+def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields: Any) -> Dataset:
+    """A dataset with its queued import, one shard a file ({"name", "path", "split", "kind", "bytes"}).
+
+    JobError if the name is taken. `fields`: created_by, text_column, upload, options, hold.
+    """
+    user, hold = fields.get("created_by"), fields.get("hold") or {}
+    try:
+        with transaction.atomic():
+            dataset = Dataset.objects.create(
+                name=name, source=source, created_by=user, text_column=fields.get("text_column", "")
+            )
+            job = Import.objects.create(
+                dataset=dataset,
+                created_by=user,
+                upload=fields.get("upload"),
+                options=fields.get("options") or {},
+                bytes_total=sum(file["bytes"] for file in files),
+                **hold,
+            )
+            ImportShard.objects.bulk_create(
+                ImportShard(
+                    job=job,
+                    index=index,
+                    name=file["name"],
+                    path=file["path"],
+                    split=file["split"],
+                    kind=file["kind"],
+                    bytes_total=file["bytes"],
+                )
+                for index, file in enumerate(files)
+            )
+            job.tell("queued", "Import queued.", user)
+    except IntegrityError as error:
+        raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
+    if not hold:
+        job.wake()
+    return dataset

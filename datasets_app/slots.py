@@ -1,0 +1,234 @@
+"""A slot: one thread and its watched child process, working off shards until none is left."""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from datasets_app import leases, storage
+from datasets_app.children import Child, ChildDied
+from datasets_app.errors import Cancelled, JobError
+from datasets_app.jobs import Job, Stage, Status
+from datasets_app.leases import Claim
+from datasets_app.rates import RateMeter
+from datasets_app.shards import LEASE
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 0.5
+POLL_SECONDS = 0.1
+DATABASE_PAUSE_SECONDS = 0.5
+FAULT = "A fault in Tokenyard itself stopped this job."
+FAULT_ADVICE = "The worker's log has the details."
+Held = tuple[Job, uuid.UUID]
+
+
+class Work(Protocol):
+    """What differs between importing and tokenizing."""
+
+    model: type[Job]
+    child_module: str
+
+    def request(self, claim: Claim, out: Path) -> dict[str, Any]:
+        """What the child is asked to do with the shard; its files go to `out`."""
+
+    def learn(self, job: Job, message: dict[str, Any]) -> None:
+        """Anything the child says besides stage, counts and done."""
+
+    def home(self, job: Job) -> Path:
+        """The job's folder on shared storage."""
+
+    def finalize(self, job: Job, keep: "Keep") -> None:
+        """All shards are done: publish the whole and complete the job. May be done again after a crash."""
+
+    def withdraw(self, job: Job) -> None:
+        """Undo what `finalize` made visible on disk, because the job was cancelled meanwhile."""
+
+
+class Keep:
+    """Renews the right to finalize, now and then; Cancelled when the job no longer runs."""
+
+    def __init__(self, job: Job, token: uuid.UUID) -> None:
+        self._job, self._token, self._next = job, token, 0.0
+
+    def __call__(self) -> None:
+        if time.monotonic() >= self._next:
+            self._job.keep_finalization(self._token)
+            self._next = time.monotonic() + REPORT_SECONDS
+
+
+class Report:
+    """The running figures of one shard, written at most twice a second."""
+
+    def __init__(self, claim: Claim, meter: RateMeter) -> None:
+        self.claim, self.meter = claim, meter
+        self.counts: dict[str, Any] = {}
+        self._next = 0.0
+        self._renewed = time.monotonic()
+        meter.restart()
+
+    def hear(self, counts: dict[str, Any]) -> None:
+        self.counts = figures(counts, self.claim.shard.bytes_total)
+        self.meter.sample(self.counts["bytes_done"], self.counts["tokens_processed"])
+
+    def send_if_due(self) -> None:
+        """Raises Cancelled when the job no longer runs or the lease is lost."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + REPORT_SECONDS
+        rates = {
+            "bytes_per_second": self.meter.bytes_per_second,
+            "tokens_per_second": self.meter.tokens_per_second,
+        }
+        try:
+            if not self.claim.report(**self.counts, **rates):
+                raise Cancelled
+        except (OperationalError, InterfaceError) as error:
+            self._outlast(error)
+        else:
+            self._renewed = now
+
+    def _outlast(self, error: Exception) -> None:
+        """The database may restart under a running shard: go on for as long as the lease would last."""
+        connection.close()
+        if time.monotonic() - self._renewed > LEASE.total_seconds():
+            raise Cancelled from error
+        logger.warning("The database did not take a report: %s", error)
+
+
+class Slot:
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+        self.child = Child(work.child_module, memory_limit_bytes=settings.CHILD_MEMORY_BYTES)
+        self.meter = RateMeter()
+        self._job_id: uuid.UUID | None = None
+
+    def drain(self, held: Held | None = None) -> None:
+        """Claim and work until nothing is left; harmless when there is nothing."""
+        while self.work_once(held):
+            pass
+
+    def work_once(self, held: Held | None = None) -> bool:
+        """One shard or one finalization. False: there was nothing to do."""
+        try:
+            if claim := leases.claim(self.work.model, self.name, held):
+                self._work_off(claim)
+            elif ending := leases.to_finalize(self.work.model, held):
+                self._finalize(*ending)
+            else:
+                return False
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("The database is out of reach: %s", error)
+            connection.close()
+            time.sleep(DATABASE_PAUSE_SECONDS)
+        return True
+
+    def close(self) -> None:
+        self.child.close()
+
+    def _work_off(self, claim: Claim) -> None:
+        if claim.job.pk != self._job_id:
+            self.meter, self._job_id = RateMeter(), claim.job.pk
+        out = storage.scratch_dir(claim.stem)
+        try:
+            self._run(claim, out)
+        except Cancelled:
+            claim.release("")
+        except ChildDied as death:
+            claim.release(str(death), child_died=True)
+        except JobError as error:
+            claim.job.fail(f"{claim.shard.place}{error}", error.advice)
+            claim.release("")
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            claim.job.fail(FAULT, FAULT_ADVICE)
+            claim.release("")
+            raise
+        except BaseException:  # the worker is told to stop
+            claim.release("its worker was stopped")
+            raise
+        finally:
+            storage.remove(out)
+
+    def _run(self, claim: Claim, out: Path) -> None:
+        report = Report(claim, self.meter)
+        done: dict[str, Any] = {}
+        for message in self.child.run(self.work.request(claim, out), poll_seconds=POLL_SECONDS):
+            if message is not None:
+                self._hear(claim, message, report)
+                done = message.get("done", done)
+            report.send_if_due()
+        self._publish(claim, out, done)
+
+    def _hear(self, claim: Claim, message: dict[str, Any], report: Report) -> None:
+        if "stage" in message:
+            claim.job.reach(Stage(message["stage"]))
+        elif "counts" in message:
+            report.hear(message["counts"])
+        elif "done" not in message:
+            self.work.learn(claim.job, message)
+
+    def _publish(self, claim: Claim, out: Path, done: dict[str, Any]) -> None:
+        staging = storage.staging_dir(self.work.home(claim.job))
+        files = done.get("files") or done.get("parts") or []
+        for file in files:
+            storage.publish(out / file["name"], staging / file["name"])
+        final = figures(done["counts"], claim.shard.bytes_total) | {"bytes_done": claim.shard.bytes_total}
+        if not claim.finish(files, **final):
+            for file in files:
+                storage.remove(staging / file["name"])
+            raise Cancelled
+        claim.job.check_errored(settings.ERRORED_SHARE)
+
+    def _finalize(self, job: Job, token: uuid.UUID) -> None:
+        try:
+            self.work.finalize(job, Keep(job, token))
+        except Cancelled:
+            self._withdraw(job)
+        except JobError as error:
+            job.fail(str(error), error.advice)
+            self._withdraw(job)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            job.fail(FAULT, FAULT_ADVICE)
+            self._withdraw(job)
+            raise
+
+    def _withdraw(self, job: Job) -> None:
+        job.refresh_from_db()
+        if job.status not in (Status.RUNNING, Status.READY):  # else another slot finalizes, or has
+            self.work.withdraw(job)
+
+
+def figures(counts: dict[str, Any], bytes_total: int) -> dict[str, Any]:
+    """A child's counts as the fields of a shard."""
+    reasons = counts.get("reasons", {})
+    names = ("processed", "kept", "filtered", "errored", "tokens_processed", "tokens", "sequences")
+    return {
+        **{name: counts[name] for name in names},
+        "bytes_done": min(counts["bytes"], bytes_total),
+        "filtered_empty": reasons.get("empty", 0),
+        "filtered_junk": reasons.get("junk", 0),
+    }
+
+
+_local = threading.local()
+
+
+def slot_of_this_thread(work: Work) -> Slot:
+    """A worker thread keeps its slot, and the slot its child, from one wake-up to the next."""
+    if not hasattr(_local, "slot"):
+        _local.slot = Slot(work)
+    slot: Slot = _local.slot
+    return slot

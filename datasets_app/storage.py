@@ -1,0 +1,132 @@
+"""The only file that knows the folder layout. Nothing of a user's but a checked split name becomes part of a path."""
+
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+
+SPLIT_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
+LONGEST_SPLIT_NAME = 64
+RESERVED_SPLIT_NAMES = {"staging", "ledger"}
+STALE_SECONDS = 3600
+
+
+def is_split_name(name: str) -> bool:
+    fits = len(name) <= LONGEST_SPLIT_NAME and SPLIT_NAME.fullmatch(name) is not None
+    return fits and name.lower() not in RESERVED_SPLIT_NAMES
+
+
+def root() -> Path:
+    return Path(settings.STORAGE_ROOT)
+
+
+def dataset_dir(dataset_id: uuid.UUID) -> Path:
+    return root() / "datasets" / str(dataset_id)
+
+
+def part_path(dataset_id: uuid.UUID, split: str, name: str) -> Path:
+    return dataset_dir(dataset_id) / split / name
+
+
+def upload_dir(upload_id: uuid.UUID) -> Path:
+    return root() / "uploads" / str(upload_id)
+
+
+def tokenization_dir(tokenization_id: uuid.UUID) -> Path:
+    return root() / "tokenizations" / str(tokenization_id)
+
+
+def staging_dir(home: Path) -> Path:
+    return home / "staging"
+
+
+def tokenizer_path(sha256: str) -> Path:
+    return root() / "tokenizers" / sha256 / "tokenizer.json"
+
+
+def scratch_dir(name: str) -> Path:
+    """A local folder of one attempt; its owner removes it."""
+    path = Path(settings.SCRATCH_ROOT) / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def publish(source: Path, target: Path) -> None:
+    """Bring a finished, fsynced file from scratch to shared storage under its final name, all or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.replace(target)
+    except OSError:  # another file system
+        near = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+        shutil.copyfile(source, near)
+        _fsync(near)
+        near.replace(target)
+        source.unlink()
+    _fsync(target.parent)
+
+
+def give_name(staged: Path, canonical: Path) -> None:
+    """A second name for a staged file. The staged one stays, so that this can be done again after a crash."""
+    canonical.parent.mkdir(parents=True, exist_ok=True)
+    near = canonical.with_name(f".{canonical.name}.{uuid.uuid4().hex}")
+    try:
+        os.link(staged, near)
+    except OSError:  # no hard links here
+        shutil.copyfile(staged, near)
+        _fsync(near)
+    near.replace(canonical)
+
+
+def write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    near = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with near.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    near.replace(path)
+    _fsync(path.parent)
+
+
+def clear(folder: Path, keep: Iterable[str] = ()) -> None:
+    """Empty a folder but for the names in `keep`."""
+    kept = set(keep)
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.name not in kept:
+            remove(entry)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def stale_entries(folder: Path) -> Iterable[Path]:
+    """What nobody has touched for an hour."""
+    horizon = time.time() - STALE_SECONDS
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        try:
+            if entry.stat().st_mtime < horizon:
+                yield entry
+        except FileNotFoundError:
+            continue
+
+
+def free_bytes() -> int:
+    root().mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(root()).free
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,31 @@
+"""Wake-ups for the workers. A message carries no argument and may be lost: the keeper sends new ones."""
+
+import logging
+from typing import Any
+
+import dramatiq
+from django.db import transaction
+from dramatiq.errors import ConnectionError as BrokerConnectionError
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+
+def wake(queue: str, actor: str, count: int) -> None:
+    """After the commit, enqueue by name, so that nobody has to import the actor."""
+    transaction.on_commit(lambda: _enqueue(queue, actor, count))
+
+
+def _enqueue(queue: str, actor: str, count: int) -> None:
+    broker = dramatiq.get_broker()
+    try:
+        for _ in range(count - _waiting(broker, queue)):
+            message = dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
+            broker.enqueue(message)
+    except (BrokerConnectionError, RedisError) as error:
+        logger.warning("The workers were not woken (%s); the keeper tries again.", error)
+
+
+def _waiting(broker: Any, queue: str) -> int:
+    """Messages nobody has taken. Not the broker's own size: that counts what dead workers took with them."""
+    return int(broker.client.llen(f"{broker.namespace}:{queue}"))

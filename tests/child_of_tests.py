@@ -1,0 +1,46 @@
+"""A child for tests/test_children.py: it does what it is told, badly if it is told so."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+
+from datasets_app import children
+from datasets_app.errors import JobError
+
+
+def handle(request: children.Message) -> Iterator[children.Message]:
+    match request["do"]:
+        case "count":
+            for number in range(request["to"]):
+                yield {"number": number}
+        case "refuse":
+            raise JobError("Row 3 has no text.", "Add some.")
+        case "crash":
+            raise ValueError("boom")
+        case "panic":
+            raise BaseException("boom")
+        case "exit":
+            os._exit(101)
+        case "sleep":
+            yield {"stage": "Sleeping"}
+            time.sleep(request["seconds"])
+        case "hang holding the GIL":
+            yield {"stage": "Hanging"}
+            re.match(r"(a|a)*b", "a" * 40)
+        case "eat memory":
+            hoard = [b"x" * (1 << 20) for _ in range(request["megabytes"])]
+            time.sleep(30)
+            del hoard
+        case "shout":
+            os.write(1, b"native noise\n")
+            sys.stdout.write("more noise\n")
+            sys.stdout.flush()
+        case "environment":
+            yield {"environment": dict(os.environ), "niceness": os.nice(0), "modules": sorted(sys.modules)}
+    yield {"done": {"pid": os.getpid()}}
+
+
+if __name__ == "__main__":
+    children.serve(handle)
