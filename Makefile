@@ -36,4 +36,4 @@ $(READY): requirements.lock
 lock:
 	@command -v uv >/dev/null || { echo "uv is missing: install it first (pipx install uv)." >&2; exit 1; }
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11.2 \
-		pyproject.toml --group dev --output-file requirements.lock --quiet
+		pyproject.toml --group dev --output-file requirements.lock --quiet $(ARGS)

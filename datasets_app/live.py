@@ -40,7 +40,7 @@ class _Sender:
             self._is_down = False
         except (RedisError, OSError) as error:
             if not self._is_down:
-                logger.warning("No live hints for now: %s", error)
+                logger.info("No live hints for now: %s", error)
             self._is_down = True
 
 

@@ -1,15 +1,13 @@
 """What every reader is given and gives."""
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from datasets_app.errors import JobError
-from datasets_app.ingest import schema as schemas
 
 MIB = 1 << 20
 BLOCK_BYTES = 8 * MIB
@@ -65,21 +63,8 @@ class SchemaChanged(Exception):
         self.schema = schema
 
 
-class HasEnd(Protocol):
-    @property
-    def end(self) -> int: ...
-
-
-AnyBlock = TypeVar("AnyBlock", bound=HasEnd)
-
-
-@dataclass(frozen=True)
-class Parser[AnyBlock]:
-    pass
-
-
-def too_long(where: str, advice: str = TOO_LONG_ADVICE) -> JobError:
-    return JobError(f"{where} is over 16 MiB.", advice)
+def too_long(where: str, advice: str = "") -> JobError:
+    return JobError(f"{where} is over 16 MiB.", advice or TOO_LONG_ADVICE)
 
 
 def not_utf8(where: str) -> JobError:

@@ -3,18 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from fastokens import Tokenizer as FastTokenizer
 from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.probe import probe_texts
-from tokenizations.engine.tokenizer_files import is_panic, load, one_line, refused_as
+from tokenizations.engine.tokenizer_files import is_panic, load, refused_as
 
 MIB = 1 << 20
 FAST_BATCH_BYTES = 4 * MIB
@@ -22,6 +22,7 @@ FAST_BATCH_BYTES = 4 * MIB
 HUB_BATCH_BYTES = MIB // 2
 # `tokenizers` takes 128 times the text's size in memory while it encodes one.
 HUB_ROW_BYTES = 4 * MIB
+PROBED_ADDED_TOKENS = 64
 
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
@@ -34,9 +35,12 @@ class Encoder(Protocol):
     have at most `batch_bytes` of UTF-8, or one text, of at most `row_bytes` if that is not None.
     """
 
-    name: str
-    batch_bytes: int
-    row_bytes: int | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def batch_bytes(self) -> int: ...
+    @property
+    def row_bytes(self) -> int | None: ...
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]: ...
 
@@ -49,13 +53,8 @@ class FastEncoder:
     row_bytes = None
 
     def __init__(self, json_bytes: bytes) -> None:
-        from fastokens import Tokenizer as FastTokenizer
-
-        content = json.loads(json_bytes)
-        # We cut, pad and add special tokens ourselves, and it refuses some tokenizers only for how they do that.
-        content |= {"post_processor": None, "truncation": None, "padding": None}
         with refused_as("fastokens cannot load this tokenizer"):
-            self._tokenizer = FastTokenizer.from_json_str(json.dumps(content, ensure_ascii=False))
+            self._tokenizer = FastTokenizer.from_json_str(_bare(json_bytes))
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]:
         ids, offsets = self._tokenizer.encode_batch_flat(texts)
@@ -101,7 +100,7 @@ def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
     except JobError as error:
         return Choice(hub, hub.name, str(error))
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    probe = [*probe_texts(added), *texts]
+    probe = [*probe_texts(added[:PROBED_ADDED_TOKENS]), *texts]
     if wrong := sum(not _agree(fast, hub, text) for text in probe):
         return Choice(hub, hub.name, f"fastokens gave other tokens on {wrong} of {len(probe):,} probe texts.")
     return Choice(fast, fast.name, f"fastokens gave the same tokens as tokenizers on {len(probe):,} probe texts.")
@@ -110,10 +109,21 @@ def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
 def load_encoder(tokenizer_path: Path, name: str) -> Encoder:
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
     json_bytes = tokenizer_path.read_bytes()
-    encoders = {FastEncoder.name: lambda: FastEncoder(json_bytes), HubEncoder.name: lambda: HubEncoder(load(json_bytes))}
-    if name not in encoders:
-        raise JobError(f"There is no encoder called {name!r}.", f"Choose among {', '.join(encoders)}.")
-    return encoders[name]()
+    match name:
+        case FastEncoder.name:
+            return FastEncoder(json_bytes)
+        case HubEncoder.name:
+            return HubEncoder(load(json_bytes))
+    raise JobError(f"There is no encoder called {name!r}.", "Let the engine choose one.")
+
+
+def _bare(json_bytes: bytes) -> str:
+    # We cut, pad and add special tokens ourselves, and fastokens refuses some tokenizers only for how they do that.
+    content = json.loads(json_bytes)
+    extras = [name for name in ("post_processor", "truncation", "padding") if content.get(name) is not None]
+    if not extras:
+        return json_bytes.decode()
+    return json.dumps(content | dict.fromkeys(extras), ensure_ascii=False)
 
 
 def _agree(fast: Encoder, hub: Encoder, text: str) -> bool:

@@ -6,19 +6,22 @@ from collections.abc import Iterable
 LONG_CHARACTERS = 300_000
 SEED = 20260801
 FRAGMENTS = (
-    "The quick brown fox ", "doesn't jump over ", "it's 12,345.678 ", "naïve café ", "Größe ", "日本語の文章。", "한국어 ",
-    "русский текст ", "العربية ", "हिन्दी ", "ไทย ", "👩‍👩‍👧‍👦🏳️‍🌈 ", "e\u0301 ", "\u200b", "\n\n", "\r\n", "\t\t", "    ", "=" * 20,
-    "def f(x):\n    return x ** 2\n", "https://example.org/a?b=c&d=%20 ", "<p>&amp;</p>", "∑∫√ ", "ＦＵＬＬ ", "ﬁ ", "\u00a0",
-    "0123456789" * 3, "CamelCaseAndSNAKE_CASE ", "we'LL They'Ve ", "--- ", "\"quoted\" ", "\\u0041 ", "{}[]();:,.!?",
+    "The quick brown fox ", "doesn't jump over ", "it's 12,345.678 ", "naïve café ", "Größe ",
+    "日本語の文章。", "한국어 ", "русский текст ", "العربية ", "हिन्दी ", "ไทย ",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 ", "e\u0301 ", "\u200b", "\u00a0",
+    "\n\n", "\r\n", "\t\t", "    ", "=" * 20, "--- ", "∑∫√ ", "ＦＵＬＬ ", "ﬁ ",
+    "def f(x):\n    return x ** 2\n", "https://example.org/a?b=c&d=%20 ", "<p>&amp;</p>", "{}[]();:,.!?",
+    "0123456789" * 3, "CamelCaseAndSNAKE_CASE ", "we'LL They'Ve ", '"quoted" ', "\\u0041 ",
 )  # fmt: skip
 NASTY = (
     "", " ", "  ", "\n", "\r", "\r\n", "\t", "\n\n\n", " \n \n ", "a", " a", "a ", "  a  b  ", "\ufeffbyte order mark",
     "\x00", "a\x00b", "".join(map(chr, range(32))), "".join(map(chr, range(0x7F, 0xA1))), "\u2028\u2029\x85",
     "'s 't 're 've 'm 'll 'd 'S 'T 'RE 'VE 'M 'LL 'D", "I'd've can't won’t", "1 12 123 1234 12345 ½ ² ① ٣ 三",
-    "e\u0301 \u00e9 \u1e9b\u0323 \ufb01 \uac00 \u1100\u1161", "a\u0300\u0301\u0302\u0303" * 20, "\u200d\u200c\u2060\ufe0f",
-    "\ufffd", "\uffff\ufdd0", "\ue000\uf8ff", "\U0001f468\u200d\U0001f469", "\U00010348 \U000e0041 \U000f0000 \U0010ffff",
-    "█▓▒░ →⇒ ♠♥", "x" * 1000, " " * 1000, "\n" * 1000, "ab" * 1000, "1" * 1000, "é" * 1000, "京" * 1000, "👍" * 500,
-    "!?" * 500, "a " * 1000, " \t" * 500, "\u3000全角\u3000", "ÀÉÎõü ÅØ", "ǅ ß ẞ İ ı ſ", "lowerUPPERlower",
+    "e\u0301 \u00e9 \u1e9b\u0323 \ufb01 \uac00 \u1100\u1161", "a\u0300\u0301\u0302\u0303" * 20,
+    "\u200d\u200c\u2060\ufe0f", "\ufffd", "\uffff\ufdd0", "\ue000\uf8ff", "\U0001f468\u200d\U0001f469",
+    "\U00010348 \U000e0041 \U000f0000 \U0010ffff", "█▓▒░ →⇒ ♠♥", "\u3000全角\u3000", "ÀÉÎõü ÅØ", "ǅ ß ẞ İ ı ſ",
+    "x" * 1000, " " * 1000, "\n" * 1000, "ab" * 1000, "1" * 1000, "é" * 1000, "京" * 1000, "\U0001f44d" * 500,
+    "!?" * 500, "a " * 1000, " \t" * 500, "lowerUPPERlower",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
@@ -124,7 +124,7 @@ def _is_list_of_texts(value: object) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
-_TYPES = {
+_TYPES: dict[str, Callable[[Any], bool]] = {
     "text_column": lambda value: isinstance(value, str),
     "splits": _is_list_of_texts,
     "max_length": lambda value: value is None or _is_integer(value),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ def _read_merges(file: Path, vocabulary: Mapping[str, int]) -> list[tuple[str, s
         if not line or (number == 1 and line.startswith("#version")):
             continue
         pair = line.split(" ")
-        if len(pair) != 2:  # noqa: PLR2004 - a merge is of two
+        if len(pair) != 2:
             raise JobError(f"Line {number} of {file.name} is not two pieces with a space between them.", GET_ANOTHER)
         if not all(token in vocabulary for token in (*pair, "".join(pair))):
             raise JobError(f"Line {number} of {file.name} is not in the vocabulary.", WHICH_FILES)
@@ -195,10 +195,8 @@ def _check_ids(max_id: int, name: str) -> None:
 
 
 def _try_out(tokenizer: Tokenizer) -> None:
-    try:
+    with suppress(Exception):  # a bare Exception for a word that it does not know is no fault, but a panic is
         tokenizer.encode(TRIAL_TEXT)
-    except Exception:  # noqa: BLE001, S110 - a bare Exception for a word it does not know is no fault; a panic is
-        pass
 
 
 def _unknown_token(model: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,81 @@
+"""What all our commands share: --json, one line for an error, a new embedded database that migrates itself."""
+
+import fcntl
+import json
+import signal
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import OperationalError, connection
+
+from datasets_app.errors import JobError
+from datasets_app.models import Dataset
+
+
+class YardCommand(BaseCommand):
+    """Subclasses answer from `work` with the object to show and whether all went well."""
+
+    requires_system_checks: list[str] = []  # type: ignore[assignment]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            migrate_new_database()
+            with terminable():
+                answer, is_success = self.work(options)
+        except JobError as error:
+            raise CommandError(f"{error} {error.advice}".strip()) from error
+        except OperationalError as error:
+            raise CommandError(f"The database cannot be reached: {str(error).strip().splitlines()[0]}") from error
+        if options["json"]:
+            self.stdout.write(json.dumps(answer, cls=DjangoJSONEncoder))
+        else:
+            for line in self.lines(answer):
+                self.stdout.write(line)
+        if not is_success:
+            sys.exit(1)
+
+    def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
+        raise NotImplementedError
+
+    def lines(self, answer: Any) -> Iterator[str]:
+        """The answer for people."""
+        for item in answer if isinstance(answer, list) else [answer]:
+            yield "  ".join(f"{key} {value}" for key, value in item.items() if not isinstance(value, dict | list))
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped.")
+            sys.exit(130)
+
+
+def migrate_new_database() -> None:
+    if connection.vendor != "sqlite" or Dataset._meta.db_table in connection.introspection.table_names():
+        return
+    with (settings.VAR / "migrate.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """A SIGTERM is handled like Ctrl-C without a terminal."""
+
+    def stop(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

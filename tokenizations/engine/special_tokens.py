@@ -1,0 +1,49 @@
+"""The special tokens that a tokenizer's own template puts around a row, such as [CLS] and [SEP]."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from datasets_app.errors import JobError
+from tokenizations.engine.tokenizer_files import TRIAL_TEXT
+
+Int32s = npt.NDArray[np.int32]
+TRIAL_TEXTS = (TRIAL_TEXT, "", "a", " b", "Two lines\nof 12 words.", "x y z " * 20)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What goes before and after every row, int32 ids."""
+
+    before: Int32s
+    after: Int32s
+
+    def __len__(self) -> int:
+        return len(self.before) + len(self.after)
+
+
+NO_FRAME = Frame(np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+def frame_of(tokenizer: Tokenizer) -> Frame:
+    """Found by encoding a few texts with and without special tokens, so it holds for every kind of post-processor.
+
+    Raises JobError for a tokenizer that does more to a row than put the same tokens around it.
+    """
+    pairs = [(_encode(tokenizer, text, special=False), _encode(tokenizer, text, special=True)) for text in TRIAL_TEXTS]
+    plain, framed = pairs[0]
+    count = len(framed) - len(plain)
+    for split in range(count + 1):
+        before, after = framed[:split], framed[len(framed) - (count - split) :]
+        if all(framed == before + plain + after for plain, framed in pairs):
+            return Frame(np.array(before, np.int32), np.array(after, np.int32))
+    raise JobError(
+        "This tokenizer does more than put special tokens around a row.", "Tokenize without its special tokens."
+    )
+
+
+def _encode(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=special).ids
+    return ids
