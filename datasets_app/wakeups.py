@@ -5,7 +5,7 @@ from typing import Any
 
 import dramatiq
 from django.db import transaction
-from dramatiq.errors import ConnectionError as BrokerConnectionError
+from dramatiq.errors import BrokerConnectionError
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)

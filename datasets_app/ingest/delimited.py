@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -15,8 +14,8 @@ from datasets_app.errors import JobError
 from datasets_app.ingest.blocks import Block, not_utf8_in, read_blocks
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.quoting import cut_after_record, unclosed_quote
-from datasets_app.ingest.schema import conform, in_words, is_text, unite
-from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Kind, Source, empty
+from datasets_app.ingest.schema import conform, in_words, is_text, refuse_unknown_columns, unite
+from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Kind, Source, column_twice, empty
 
 DELIMITERS = {Kind.CSV: ",", Kind.TSV: "\t"}
 DELIMITER_WORDS = {",": "comma", "\t": "tab"}
@@ -44,7 +43,7 @@ def read_delimited(source: Source, schema: pa.Schema | None = None) -> Iterator[
     if first is None:
         raise empty(source.name)
     names, body = _split_header(first, delimiter, source.name)
-    _refuse_unknown_columns(names, schema, source.name)
+    refuse_unknown_columns(names, schema, source.name)
     form = Delimited(source.name, delimiter, names)
     yield from read_inferred(_closed(chain([body], blocks), form), form, schema)
 
@@ -143,21 +142,11 @@ def _split_header(block: Block, delimiter: str, name: str) -> tuple[list[str], B
     if damage := not_utf8_in(replace(block, data=block.data[: header.end]), name):
         raise damage
     names = [cell.encode("latin-1").decode() or f"column_{index}" for index, cell in enumerate(header.cells, 1)]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise JobError(f'The header of {name} has the column "{twice[0]}" twice.', "Give each column its own name.")
+    if twice := column_twice(names):
+        raise JobError(f'The header of {name} has the column "{twice}" twice.', "Give each column its own name.")
     rest = block.data[header.end :]
     first_line = block.first_line + len(block.data[: header.end].splitlines())
     return names, replace(block, data=rest, first_line=first_line)
-
-
-def _refuse_unknown_columns(names: list[str], schema: pa.Schema | None, name: str) -> None:
-    unknown = [] if schema is None else [column for column in names if column not in schema.names]
-    if unknown:
-        raise JobError(
-            f'{name} has the column "{unknown[0]}", which the dataset does not have.',
-            "Give all files of a dataset the same columns.",
-        )
 
 
 def _closed(blocks: Iterator[Block], form: Delimited) -> Iterator[Block]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets_app.ingest.blocks import BYTE_ORDER_MARK, Block, not_utf8_in, read_blocks
-from datasets_app.ingest.schema import conform
+from datasets_app.ingest.schema import conform, refuse_unknown_columns
 from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Source, TextRows, empty, too_long
 
 COLUMN = "text"
@@ -16,13 +16,14 @@ SPLIT_ADVICE = "Bring it in with a row per line, or split the file."
 
 def read_text(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
     """Rows of a text file in one column, `text`: each line without its end, blank ones too, or the whole file."""
+    refuse_unknown_columns([COLUMN], schema, source.name)
     is_one_row = source.text_rows is TextRows.FILE
     for block in [_whole_file(source)] if is_one_row else read_blocks(source):
         texts = pa.array([block.data], pa.binary()) if is_one_row else _lines(block.data)
         try:
             table = pa.table({COLUMN: texts.cast(pa.string())})
         except pa.ArrowInvalid:
-            raise not_utf8_in(block, source.name) from None
+            raise not_utf8_in(block, source.name) or AssertionError("pyarrow and Python disagree on UTF-8") from None
         yield Chunk(table if schema is None else conform(table, schema), block.end)
 
 

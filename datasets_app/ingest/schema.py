@@ -1,7 +1,8 @@
 """Column types: which ones parts are stored in, how those of two blocks or files agree, and which column is the text."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +11,12 @@ from datasets_app.errors import JobError
 
 # The most telling name first.
 TEXT_NAMES = ("text", "content", "body", "document", "article", "raw_content", "sentence", "passage")
+
+
+class Conflict(NamedTuple):
+    column: str  # a.b for a part of a nested one
+    ours: pa.DataType
+    theirs: pa.DataType
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -42,11 +49,10 @@ def common_schema(schemas: dict[str, pa.Schema]) -> pa.Schema:
     """The schema for the files of one dataset, by file name. Raises JobError naming the first column at odds."""
     common, first_name = pa.schema([]), ""
     for name, schema in schemas.items():
-        column = conflict(common, schema)
-        if column is not None:
-            ours, theirs = in_words(common.field(column).type), in_words(schema.field(column).type)
+        if odds := conflict(common, schema):
             raise JobError(
-                f'The column "{column}" holds {theirs} in {name} but {ours} in {first_name}.',
+                f'The column "{odds.column}" holds {in_words(odds.theirs)} in {name}, '
+                f"but {in_words(odds.ours)} in {first_name}.",
                 "Give the column the same type in every file, or bring the files in as separate datasets.",
             )
         common = unite([common, schema])
@@ -54,26 +60,43 @@ def common_schema(schemas: dict[str, pa.Schema]) -> pa.Schema:
     return common
 
 
-def conflict(ours: pa.Schema, theirs: pa.Schema) -> str | None:
-    """The first column whose types do not go together, if there is one."""
-    for field in theirs:
-        if field.name in ours.names:
-            try:
-                unite([pa.schema([ours.field(field.name)]), pa.schema([field])])
-            except (pa.ArrowTypeError, pa.ArrowInvalid):
-                return str(field.name)
+def conflict(ours: pa.Schema, theirs: pa.Schema) -> Conflict | None:
+    """The first column, or part of a nested one, whose types do not go together."""
+    return _conflict(pa.struct(list(ours)), pa.struct(list(theirs)), "")
+
+
+def _conflict(ours: pa.DataType, theirs: pa.DataType, path: str) -> Conflict | None:
+    try:
+        unite([pa.schema([("", ours)]), pa.schema([("", theirs)])])
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return next(filter(None, _conflicts_within(ours, theirs, path)), Conflict(path, ours, theirs))
     return None
 
 
-def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Bring a table into a schema: columns in its order and types, nulls for those that are missing.
+def _conflicts_within(ours: pa.DataType, theirs: pa.DataType, path: str) -> Iterator[Conflict | None]:
+    if pa.types.is_struct(ours) and pa.types.is_struct(theirs):
+        for field in theirs:
+            if ours.get_field_index(field.name) >= 0:
+                yield _conflict(ours.field(field.name).type, field.type, f"{path}.{field.name}".lstrip("."))
+    elif pa.types.is_list(ours) and pa.types.is_list(theirs):
+        yield _conflict(ours.value_type, theirs.value_type, path)
 
-    Raises pa.ArrowInvalid when a value does not fit, and KeyError(name) for a column that the schema lacks.
+
+def refuse_unknown_columns(names: list[str], schema: pa.Schema | None, source_name: str) -> None:
+    unknown = [] if schema is None else [column for column in names if column not in schema.names]
+    if unknown:
+        raise JobError(
+            f'{source_name} has the column "{unknown[0]}", which the dataset does not have.',
+            "Give all files of a dataset the same columns.",
+        )
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Bring a table into a schema that knows its columns: order and types, and nulls for what is missing.
+
+    Raises pa.ArrowInvalid or pa.ArrowNotImplementedError when a column cannot be converted.
     """
-    for name in table.column_names:
-        if name not in schema.names:
-            raise KeyError(name)
-    return pa.table([_column(table, field) for field in schema], schema=schema)
+    return pa.Table.from_arrays([_column(table, field) for field in schema], schema=schema)
 
 
 def _column(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:

@@ -1,5 +1,6 @@
 """What every reader is given and gives."""
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -73,3 +74,7 @@ def not_utf8(where: str) -> JobError:
 
 def empty(name: str) -> JobError:
     return JobError(f"{name} is empty.", "Choose a file with rows in it.")
+
+
+def column_twice(names: list[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)

@@ -63,7 +63,7 @@ class Spec:
         return cls(**converted)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"splits": list(self.splits), "filter_mode": self.filter_mode.value}
+        return asdict(self) | {"splits": list(self.splits), "filter_mode": str(self.filter_mode)}
 
     def fingerprint(self, dataset_fingerprint: str, tokenizer_sha256: str) -> str:
         """The identity of the result, 64 hexadecimal digits: same fingerprint, same bytes (for the same versions).

@@ -67,7 +67,7 @@ def facts_of(json_bytes: bytes, name: str = "tokenizer.json") -> TokenizerFacts:
     _check_ids(max_id, name)
     with refused_as(f"{name} is broken"):
         _try_out(tokenizer)
-    unknown_token = _unknown_token(json.loads(json_bytes)["model"])
+    unknown = unknown_token(tokenizer, json_bytes)
     return TokenizerFacts(
         json_bytes=json_bytes,
         sha256=hashlib.sha256(json_bytes).hexdigest(),
@@ -78,8 +78,8 @@ def facts_of(json_bytes: bytes, name: str = "tokenizer.json") -> TokenizerFacts:
             token.content: number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
         },
         num_special_tokens_added=tokenizer.num_special_tokens_to_add(False),
-        unknown_token=unknown_token,
-        unknown_id=vocabulary.get(unknown_token) if unknown_token is not None else None,
+        unknown_token=unknown,
+        unknown_id=None if unknown is None else vocabulary.get(unknown),
     )
 
 
@@ -95,6 +95,15 @@ def load(json_bytes: bytes, name: str = "tokenizer.json") -> Tokenizer:
             'Set "dropout" to null in the file and add it again.',
         )
     return tokenizer
+
+
+def unknown_token(tokenizer: Tokenizer, json_bytes: bytes) -> str | None:
+    """The token that stands for what the vocabulary cannot say, if there is one."""
+    if not isinstance(tokenizer.model, models.Unigram):
+        token: str | None = getattr(tokenizer.model, "unk_token", None)
+        return token
+    model = json.loads(json_bytes)["model"]
+    return None if model.get("unk_id") is None else str(model["vocab"][model["unk_id"]][0])
 
 
 @contextmanager
@@ -197,10 +206,3 @@ def _check_ids(max_id: int, name: str) -> None:
 def _try_out(tokenizer: Tokenizer) -> None:
     with suppress(Exception):  # a bare Exception for a word that it does not know is no fault, but a panic is
         tokenizer.encode(TRIAL_TEXT)
-
-
-def _unknown_token(model: Mapping[str, Any]) -> str | None:
-    number = model.get("unk_id")
-    if number is not None:
-        return str(model["vocab"][number][0])
-    return model.get("unk_token")

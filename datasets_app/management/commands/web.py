@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
 from datasets_app.management import lifetime
 
@@ -17,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         tempfile.tempdir = str(settings.SCRATCH_ROOT)  # request bodies: /tmp may be memory
-        from config.asgi import application
+        application = import_string(settings.ASGI_APPLICATION)
         from datasets_app.management.server import Server
 
         lifetime.follow_parent()

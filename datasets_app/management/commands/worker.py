@@ -1,20 +1,19 @@
 import logging
 import time
 from argparse import ArgumentParser
-from importlib import import_module
 from typing import Any
 
 import dramatiq
 from django.conf import settings
 from django.core.management import BaseCommand
+from django.utils.module_loading import autodiscover_modules
 from dramatiq.errors import BrokerConnectionError
 
-from config.broker import broker
 from datasets_app.management import lifetime
 from datasets_app.presence import Presence
 
 SLOTS = {"tokenize": settings.SLOTS, "import": settings.IMPORT_SLOTS}
-ACTORS = ("datasets_app.actors", "tokenizations.actors")
+
 PICK_UP_MS = 150
 STOP_MS = 5000
 OUTAGE_SECONDS = 60.0
@@ -43,9 +42,8 @@ class Command(BaseCommand):
 
 def worker_for(queue: str, slots: int) -> dramatiq.Worker:
     """In this process: Dramatiq's own master would be one more process that can die alone."""
-    for module in ACTORS:
-        import_module(module)
-    worker = dramatiq.Worker(broker, queues={queue}, worker_threads=slots, worker_timeout=PICK_UP_MS)
+    autodiscover_modules("actors")
+    worker = dramatiq.Worker(dramatiq.get_broker(), queues={queue}, worker_threads=slots, worker_timeout=PICK_UP_MS)
     worker.queue_prefetch = slots  # a wake-up that waits here is one that no other worker can take
     return worker
 

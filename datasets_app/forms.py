@@ -1,0 +1,196 @@
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from datasets_app import storage
+from datasets_app.ingest.source import Kind, TextRows
+from datasets_app.jobs import UNFINISHED, Status
+from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
+from datasets_app.templatetags.figures import size
+from datasets_app.uploads import kind_of
+
+SPLITS = ("train", "validation", "test")
+# As people name the files of a split.
+SPLIT_WORDS = {"test": "test", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation"}
+
+
+class ThemeForm(forms.Form):
+    theme = forms.ChoiceField(choices=Preference.Theme.choices)
+    next = forms.CharField(required=False)
+
+
+class DatasetFilter(forms.Form):
+    """The toolbar of the list. A value that it does not know counts as none."""
+
+    q = forms.CharField(required=False)
+    status = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Any status"),
+            *((status.value, status.label) for status in Status if status != Status.READY),
+            (Status.READY.value, "Ready"),
+        ],
+    )
+    source = forms.ChoiceField(required=False, choices=[("", "Any source"), *Dataset.Source.choices])
+    owner = forms.ChoiceField(required=False, choices=[("", "Anyone"), ("me", "Mine")])
+    tokenized = forms.ChoiceField(
+        required=False, choices=[("", "Tokenized or not"), ("yes", "Tokenized"), ("no", "Not tokenized")]
+    )
+    sort = forms.ChoiceField(
+        required=False,
+        choices=[("", "Latest activity"), ("name", "Name"), ("-rows", "Rows"), ("-bytes", "Size"), ("-created_at", "Added")],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["q"].widget = forms.TextInput(
+            attrs={"type": "search", "placeholder": "Search the names", "autocomplete": "off"}
+        )
+        for name in ("status", "source", "owner", "tokenized", "sort"):
+            self.fields[name].widget.attrs["aria-label"] = name.capitalize()
+
+    def chosen(self) -> dict[str, str]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+    def query(self) -> str:
+        """For the links of the pager."""
+        return urlencode(self.chosen())
+
+    def apply(self, datasets: QuerySet[Dataset], user: User) -> QuerySet[Dataset]:
+        chosen = self.chosen()
+        if "q" in chosen:
+            datasets = datasets.filter(name__icontains=chosen["q"])
+        if "status" in chosen:
+            datasets = datasets.filter(in_status(Status(chosen["status"])))
+        if "source" in chosen:
+            datasets = datasets.filter(source=chosen["source"])
+        if "owner" in chosen:
+            datasets = datasets.filter(created_by=user)
+        if "tokenized" in chosen:
+            finished = some_job(kind="tokenization", status=Status.READY)
+            datasets = datasets.filter(finished if chosen["tokenized"] == "yes" else ~finished)
+        return sorted_by(datasets, chosen.get("sort", ""))
+
+
+def in_status(status: Status) -> Q:
+    """Datasets with a job in this status; ready are those with nothing under way or gone wrong."""
+    if status != Status.READY:
+        return some_job(status=status)
+    return Q(import_job__status=Status.READY) & ~some_job(status__in=(*UNFINISHED, Status.FAILED))
+
+
+def some_job(kind: str = "", **conditions: Any) -> Q:
+    found = Q()
+    for model in Dataset.jobs_models():
+        if kind in ("", model.kind):
+            jobs = model._default_manager.filter(dataset=OuterRef("pk"), delete_requested_at=None, **conditions)
+            found |= Q(Exists(jobs))
+    return found
+
+
+def sorted_by(datasets: QuerySet[Dataset], order: str) -> QuerySet[Dataset]:
+    if not order:
+        latest = Event.objects.filter(dataset=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+        return datasets.annotate(latest=Subquery(latest)).order_by(F("latest").desc(nulls_last=True), "pk")
+    column = F(order.lstrip("-"))
+    return datasets.order_by(column.desc(nulls_last=True) if order.startswith("-") else column.asc(), "pk")
+
+
+class FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """One or many files."""
+
+    widget = FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+        files = data if isinstance(data, (list, tuple)) else [data]
+        return [super(FilesField, self).clean(file, initial) for file in files or [None]]
+
+
+class UploadForm(forms.Form):
+    files = FilesField(error_messages={"required": "Choose at least one file.", "empty": "One of the files is empty."})
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["files"].widget.attrs["class"] = "spoken"
+
+    def clean_files(self) -> list[UploadedFile]:
+        files: list[UploadedFile] = self.cleaned_data["files"]
+        for file in files:
+            if kind_of(file.name or "") is None:
+                raise forms.ValidationError(
+                    f"{file.name} is of a kind that cannot be read. Choose CSV, TSV, JSON, JSONL, Parquet or text."
+                )
+            if (file.size or 0) > settings.UPLOAD_LIMIT_BYTES:
+                raise forms.ValidationError(f"{file.name} is over {size(settings.UPLOAD_LIMIT_BYTES)}. Split it into parts.")
+        return files
+
+
+class ImportForm(forms.Form):
+    """What becomes of an upload: the dataset's name, its text column, the split of each file."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name")
+    text_column = forms.ChoiceField(required=False, label="Text column")
+    text_rows = forms.ChoiceField(
+        required=False,
+        label="Text files",
+        choices=[(TextRows.LINES.value, "A row per line"), (TextRows.FILE.value, "A row per file")],
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, files: list[dict[str, Any]], columns: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.files_sent = files
+        column = self.fields["text_column"]
+        assert isinstance(column, forms.ChoiceField)
+        column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
+        if all(file["kind"] != Kind.TXT for file in files):
+            del self.fields["text_rows"]
+        for number, file in enumerate(files):
+            self.fields[f"split_{number}"] = forms.CharField(
+                label=f"Split of {file['name']}",
+                max_length=storage.LONGEST_SPLIT_NAME,
+                initial=guessed_split(file["name"]),
+                widget=forms.TextInput(attrs={"list": "splits", "autocomplete": "off", "spellcheck": "false"}),
+            )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Dataset.objects.filter(name=name).exists():
+            raise forms.ValidationError(f"There is already a dataset named {name}. Choose another name.")
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        for field, split in list(self.cleaned_data.items()):
+            if field.startswith("split_") and not storage.is_split_name(split):
+                self.add_error(field, "Use letters, digits and underscores; staging and ledger are taken.")
+        return self.cleaned_data
+
+    @property
+    def splits(self) -> list[str]:
+        return [self.cleaned_data[f"split_{number}"] for number in range(len(self.files_sent))]
+
+
+def guessed_split(name: str) -> str:
+    """From words of the file's name, as in wiki-test.csv or dev/part1.jsonl."""
+    words = "".join(letter if letter.isalpha() else " " for letter in name.lower()).split()
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "train")
+
+
+def proposed_name(files: list[dict[str, Any]]) -> str:
+    """The first file's name without what follows its first dot, or a word for its split."""
+    stem = PurePath(files[0]["name"]).name.split(".")[0]
+    words = stem.replace("_", "-").split("-")
+    while len(words) > 1 and words[-1].lower() in (*SPLIT_WORDS, "train"):
+        words.pop()
+    return stem[: len("-".join(words))][:NAME_LENGTH] or "dataset"

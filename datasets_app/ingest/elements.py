@@ -1,0 +1,174 @@
+"""JSON objects in an array, or one after the other over any number of lines, in blocks of whole objects."""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from datasets_app.errors import JobError
+from datasets_app.ingest.blocks import ROW_SOURCE_BYTES, Block
+from datasets_app.ingest.source import Source, not_utf8, too_long
+
+# Numbers as floats: Python refuses to convert whole ones of over 4,300 digits. They are only looked at, never stored.
+DECODER = json.JSONDecoder(parse_int=float)
+SPACE = re.compile(r"[ \t\r\n]*+")
+UNTERMINATED_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+\\?\Z', re.DOTALL)
+# A literal or an escape that the end of the text cuts in two is reported where it starts.
+LONGEST_LITERAL = len("-Infinity")
+REPAIR_ADVICE = "Repair the line, or remove it."
+WRAPPED_ADVICE = "A file whose rows are inside one object has to be rewritten as a list of objects, or as JSON lines."
+
+
+class Element(NamedTuple):
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ElementBlock(Block):
+    elements: tuple[Element, ...] = ()
+
+    def records(self) -> Iterator[tuple[int, bytes]]:
+        for line, text in self.elements:
+            yield line, text.encode()
+
+
+def read_elements(source: Source) -> Iterator[ElementBlock]:
+    """Raises JobError, with the line, for what is not JSON or not an object, and for invalid UTF-8."""
+    with source.path.open("rb") as stream:
+        window = _Window(stream, source)
+        batch: list[Element] = []
+        size = 0
+        for element in _elements(window):
+            batch.append(element)
+            size += len(element.text)
+            if size >= source.block_bytes:
+                yield _block(batch, window)
+                batch, size = [], 0
+        if batch:
+            yield _block(batch, window)
+
+
+def is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether more text might repair it."""
+    return error.pos >= len(text) - LONGEST_LITERAL or UNTERMINATED_STRING.match(text, error.pos) is not None
+
+
+def not_json(where: str, error: json.JSONDecodeError) -> JobError:
+    return JobError(f"{where} is not valid JSON: {error.msg[0].lower()}{error.msg[1:]}.", REPAIR_ADVICE)
+
+
+def not_an_object(where: str, value: object) -> JobError:
+    words = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return JobError(
+        f"{where} is {words.get(type(value), 'a number')} where an object is expected.",
+        'Write each row as an object with named values, such as {"text": "..."}.',
+    )
+
+
+def too_deep(where: str) -> JobError:
+    return JobError(f"{where} is nested too deeply.", REPAIR_ADVICE)
+
+
+def _block(batch: list[Element], window: "_Window") -> ElementBlock:
+    data = "\n".join(element.text for element in batch).encode()
+    return ElementBlock(data, batch[0].line, window.bytes_read, elements=tuple(batch))
+
+
+def _elements(window: "_Window") -> Iterator[Element]:
+    is_array = window.skip("[")
+    if window.next_character() in ("", "]"):
+        return
+    while True:
+        yield window.read_object()
+        if is_array and not window.skip(","):
+            break
+        if not is_array and not window.next_character():
+            return
+    if not window.skip("]"):
+        raise window.unexpected("a comma or the closing bracket of the list")
+    if window.next_character():
+        raise window.unexpected("nothing after the closing bracket of the list")
+
+
+class _Window:
+    """The part of a file that is being looked at, as text."""
+
+    def __init__(self, stream: BinaryIO, source: Source) -> None:
+        self.bytes_read = 0
+        self._stream = stream
+        self._source = source
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._text = ""
+        self._at = 0
+        self._line = 1
+        self._objects = 0
+        self._counted = 0  # up to where the line breaks are in self._line
+
+    def next_character(self) -> str:
+        """The next character that is no space, which stays unread; none at the end of the file."""
+        while True:
+            space = SPACE.match(self._text, self._at)
+            assert space, "the pattern matches anything"
+            self._at = space.end()
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._read_more():
+                return ""
+
+    def skip(self, character: str) -> bool:
+        is_next = self.next_character() == character
+        self._at += is_next
+        return is_next
+
+    def read_object(self) -> Element:
+        self.next_character()
+        line = self._line_at(self._at)
+        self._objects += 1
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if is_cut_off(self._text, error) and self._read_more():
+                    continue
+                raise not_json(self._where(error.pos), error) from None
+            except RecursionError:
+                raise too_deep(self._where(self._at)) from None
+            if not isinstance(value, dict):
+                raise not_an_object(self._where(self._at), value)
+            # Strings hold no line breaks in JSON: what is left is one line, as in a file of JSON lines.
+            element = Element(line, self._text[self._at : end].replace("\n", " "))
+            self._at = end
+            return element
+
+    def unexpected(self, expected: str) -> JobError:
+        found = self.next_character()
+        what = f'"{found}"' if found else "the end of the file"
+        return JobError(f"{self._where(self._at)} is followed by {what} instead of {expected}.", REPAIR_ADVICE)
+
+    def _where(self, position: int) -> str:
+        # A list is often written on one line, which alone would say little.
+        return f"Line {self._line_at(position)} of {self._source.name} (object {self._objects})"
+
+    def _line_at(self, position: int) -> int:
+        if position >= self._counted:
+            self._line += self._text.count("\n", self._counted, position)
+            self._counted = position
+        return self._line
+
+    def _read_more(self) -> bool:
+        """Let go of what was read, and append the next part of the file; False at its end."""
+        line = self._line_at(self._at)
+        self._text, self._at, self._counted = self._text[self._at :], 0, 0
+        if len(self._text) > ROW_SOURCE_BYTES:
+            raise too_long(f"The object that starts on line {line} of {self._source.name}", WRAPPED_ADVICE)
+        data = self._stream.read(self._source.block_bytes)
+        self.bytes_read += len(data)
+        try:
+            self._text += self._decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            line += self._text.count("\n") + error.object.count(b"\n", 0, error.start)
+            raise not_utf8(f"Line {line} of {self._source.name}") from None
+        return bool(data)

@@ -1,0 +1,204 @@
+"""JSON: a line for each object, an array of objects, or objects one after the other."""
+
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from datasets_app.errors import JobError
+from datasets_app.ingest import elements
+from datasets_app.ingest.blocks import BYTE_ORDER_MARK, Block, not_utf8_in, read_blocks
+from datasets_app.ingest.inferred import read_inferred
+from datasets_app.ingest.schema import conflict, conform, in_words, unite
+from datasets_app.ingest.source import PARSE_ERRORS, Chunk, Source
+
+OBJECT = re.compile(rb"^[ \t]*+\{", re.MULTILINE)
+NOT_AN_OBJECT = re.compile(rb"^[ \t]*+[^{ \t\r\n]", re.MULTILINE)
+# pyarrow writes deeper schemas than it reads.
+DEEPEST = 32
+
+
+def read_objects(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
+    """Rows of a JSON file, whichever way its objects follow each other; the extension does not matter.
+
+    A given schema is binding. Otherwise the first block's is widened as far as need be: a column may come later or be
+    null at first, and whole numbers may become numbers. Dates stay text, as they are written.
+    """
+    blocks: Iterator[Block] = read_blocks(source) if _has_lines(source) else elements.read_elements(source)
+    yield from read_inferred(blocks, Objects(source.name), schema)
+
+
+@dataclass(frozen=True)
+class Objects:
+    name: str
+
+    def settle(self, block: Block) -> pa.Schema:
+        return _infer(block.data)
+
+    def widen(self, schema: pa.Schema, block: Block) -> pa.Schema:
+        return unite([schema, _infer(block.data)])
+
+    def parse(self, block: Block, schema: pa.Schema) -> pa.Table:
+        table = conform(_read(block.data, schema), schema)
+        table.validate(full=True)
+        return table
+
+    def diagnose(self, block: Block, schema: pa.Schema | None, error: Exception) -> JobError:
+        if damage := not_utf8_in(block, self.name):
+            return damage
+        records = list(block.records())
+        for line, record in records:
+            if problem := _problem(f"Line {line} of {self.name}", record):
+                return problem
+        return self._misfit(records, schema or pa.schema([]), error)
+
+    def _misfit(self, records: list[tuple[int, bytes]], schema: pa.Schema, error: Exception) -> JobError:
+        """Each object is sound by itself: find the first one that does not go with the schema and those before."""
+        texts = [text for _, text in records]
+        tests: tuple[Callable[[bytes], object], ...] = (
+            lambda data: unite([schema, _infer(data)]),
+            lambda data: _read(data, schema),
+        )
+        for test in tests:
+            if (index := _first_misfit(texts, test)) is not None:
+                line, text = records[index]
+                so_far = unite([schema, _infer(b"\n".join(texts[:index]))]) if index else schema
+                where = f"Line {line} of {self.name}"
+                return _contradiction(where, so_far, text) or _unreadable(where, error)
+        return _unreadable(self.name, error)
+
+
+def _first_misfit(texts: list[bytes], test: Callable[[bytes], object]) -> int | None:
+    def fails(count: int) -> bool:
+        try:
+            test(b"\n".join(texts[:count]))
+        except PARSE_ERRORS:
+            return True
+        return False
+
+    index = bisect_left(range(1, len(texts) + 1), True, key=fails)
+    return None if index == len(texts) else index
+
+
+def _contradiction(where: str, schema: pa.Schema, text: bytes) -> JobError | None:
+    try:
+        own = _infer(text)
+    except PARSE_ERRORS:
+        return None
+    odds = conflict(schema, own)
+    unknown = [field.name for field in own if field.name not in schema.names]
+    if odds:
+        return JobError(
+            f'{where} has {in_words(odds.theirs)} in the column "{odds.column}", which holds {in_words(odds.ours)}.',
+            "Give the column one type throughout.",
+        )
+    if unknown:
+        return JobError(
+            f'{where} has the column "{unknown[0]}", which the dataset does not have.',
+            "Give all files of a dataset the same columns, and name each of them in the first rows.",
+        )
+    return None
+
+
+def _unreadable(where: str, error: Exception) -> JobError:
+    return JobError(f"{where} cannot be read: {error}", elements.REPAIR_ADVICE)
+
+
+def _problem(where: str, record: bytes) -> JobError | None:
+    """What is wrong with one object by itself."""
+    try:
+        value = STRICT_DECODER.decode(record.decode())
+    except json.JSONDecodeError as error:
+        return elements.not_json(where, error)
+    except RecursionError:
+        return elements.too_deep(where)
+    except _NameTwice as error:
+        return JobError(f'{where} has the name "{error}" twice in one object.', elements.REPAIR_ADVICE)
+    if not isinstance(value, dict):
+        return elements.not_an_object(where, value)
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return JobError(f"{where} has half of a surrogate pair in a text.", "Remove the damaged character.")
+    return None
+
+
+class _NameTwice(Exception):
+    pass
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for name, content in pairs:
+        if name in value:
+            raise _NameTwice(name)
+        value[name] = content
+    return value
+
+
+STRICT_DECODER = json.JSONDecoder(parse_int=float, object_pairs_hook=_without_doubles)
+
+
+def _infer(data: bytes) -> pa.Schema:
+    schema = _read(data, None).schema if data else pa.schema([])
+    if _depth(pa.struct(list(schema))) > DEEPEST:
+        raise pa.ArrowInvalid(f"over {DEEPEST} objects or lists are nested in each other")
+    return pa.schema([pa.field(field.name, _dates_as_text(field.type)) for field in schema])
+
+
+def _read(data: bytes, schema: pa.Schema | None) -> pa.Table:
+    objects = _count_objects(data)
+    table = arrow_json.read_json(
+        pa.BufferReader(data),
+        # One block for pyarrow too: it gives up on a row longer than its block.
+        arrow_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        arrow_json.ParseOptions(
+            explicit_schema=schema, unexpected_field_behavior="infer" if schema is None else "error"
+        ),
+    )
+    if table.num_rows != objects:
+        raise pa.ArrowInvalid("there are several objects on one line")
+    return table
+
+
+def _count_objects(data: bytes) -> int:
+    """Refuse lines that are no objects: pyarrow takes `null` for a row, or crashes if it is the first one."""
+    lines = data.count(b"\n") + (not data.endswith(b"\n"))
+    if lines == data.count(b"\n{") + data.startswith(b"{"):
+        return lines
+    if NOT_AN_OBJECT.search(data):
+        raise pa.ArrowInvalid("there is a line without an object")
+    return sum(1 for _ in OBJECT.finditer(data))
+
+
+def _dates_as_text(kind: pa.DataType) -> pa.DataType:
+    # pyarrow takes a text that looks like a date for one, and refuses the texts after it that do not.
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_dates_as_text(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_dates_as_text(kind.value_type)))
+    return pa.string() if pa.types.is_temporal(kind) else kind
+
+
+def _depth(kind: pa.DataType) -> int:
+    return 1 + max((_depth(kind.field(index).type) for index in range(kind.num_fields)), default=0)
+
+
+def _has_lines(source: Source) -> bool:
+    """Whether the file has an object on each line, by its first line."""
+    with source.path.open("rb") as stream:
+        start = stream.read(source.block_bytes).removeprefix(BYTE_ORDER_MARK).lstrip()
+    if not start.startswith((b"{", b"[")):
+        return True  # wrong as it may be, its lines can be named
+    first_line = start.partition(b"\n")[0].decode(errors="replace")
+    try:
+        return isinstance(elements.DECODER.decode(first_line), dict)
+    except json.JSONDecodeError as error:
+        return first_line.startswith("{") and not elements.is_cut_off(first_line, error)
+    except RecursionError:
+        return False

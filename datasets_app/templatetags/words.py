@@ -1,0 +1,140 @@
+"""What the pages say of cards and jobs, where it takes more than a figure."""
+
+from typing import Any
+
+from django import template
+
+from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.cards import Card
+from datasets_app.jobs import Status
+from datasets_app.page import name_of
+from datasets_app.progress import Progress
+from datasets_app.templatetags.figures import amount, number, size
+
+register = template.Library()
+
+TURNING = "turning"
+SIZES = ["", "medium", "large", "full"]
+
+
+@register.filter
+def person(user: Any) -> str:
+    return name_of(user)
+
+
+@register.filter
+def can_control(user: Any, target: Any) -> bool:
+    return can(user, CONTROL, target)
+
+
+@register.filter
+def can_delete(user: Any, target: Any) -> bool:
+    return can(user, DELETE, target)
+
+
+@register.filter
+def turning(status: str) -> str:
+    return TURNING if status == Status.RUNNING else ""
+
+
+@register.filter
+def status_word(card: Card) -> str:
+    """The word in a card's corner, for its most urgent job."""
+    lead, status = card.lead, Status(card.status)
+    if status == Status.RUNNING and card.running > 1:
+        return f"{card.running} running"
+    if status == Status.READY:
+        return "Just finished" if lead else "Ready"
+    if lead and lead.job.kind == "import" and status in (Status.FAILED, Status.CANCELLED):
+        return f"Import {status.value}"
+    return status.label
+
+
+@register.filter
+def shows_progress(progress: Progress) -> bool:
+    """While a job has something to count, also when it waits to go on."""
+    status = progress.job.status
+    return status in (Status.RUNNING, Status.PAUSED) or (status == Status.QUEUED and progress.percent > 0)
+
+
+@register.filter
+def card_size(card: Card) -> str:
+    """How many grid rows the card spans: decided by status, so that it resizes only when its status does."""
+    return max(map(panel_size, card.panels), key=SIZES.index, default="")
+
+
+def panel_size(progress: Progress) -> str:
+    if shows_progress(progress):
+        return "large" if progress.job.kind == "import" else "full"
+    return "medium" if progress.job.status in (Status.FAILED, Status.READY) else ""
+
+
+@register.filter
+def facts(card: Card) -> list[str]:
+    """The line under a card's name."""
+    dataset = card.dataset
+    said = []
+    if dataset.rows is not None:
+        said.append(plural(dataset.rows, "row"))
+    if len(dataset.splits) > 1:
+        said.append(plural(len(dataset.splits), "split"))
+    said.append(size(dataset.bytes if dataset.bytes is not None else source_bytes(card)))
+    said.append(dataset.get_source_display())
+    if owner := name_of(dataset.created_by):
+        said.append(owner)
+    return said
+
+
+def source_bytes(card: Card) -> int:
+    return sum(progress.job.bytes_total for progress in card.jobs if progress.job.kind == "import")
+
+
+@register.filter
+def plural(count: int, noun: str) -> str:
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+@register.filter
+def job_name(job: Any) -> str:
+    return "Import" if job.kind == "import" else str(job.tokenizer.name)
+
+
+@register.filter
+def job_line(progress: Progress) -> str:
+    """What the job was asked to do, in a few words."""
+    if progress.job.kind == "import":
+        return plural(progress.shards_total, "file")
+    return length_words(progress.job.spec)
+
+
+def length_words(spec: dict[str, Any]) -> str:
+    length = spec.get("max_length")
+    return f"up to {length:,} tokens, cut right" if length else "whole rows"
+
+
+@register.filter
+def chip_words(progress: Progress) -> str:
+    if progress.job.status != Status.READY:
+        return str(progress.job.get_status_display()).lower()
+    length = progress.job.spec.get("max_length")
+    return f"{f'{length:,}' if length else 'whole rows'} · {amount(progress.job.total_tokens)} tokens"
+
+
+@register.filter
+def subject(job: Any) -> str:
+    """How a question names the job: the import of X, the tokenization of X with Y."""
+    of = f"the {job.noun} of {job.dataset.name}"
+    return of if job.kind == "import" else f"{of} with {job.tokenizer.name}"
+
+
+@register.filter
+def said(card: Card) -> str:
+    """What a screen reader hears when the card's status changes."""
+    if not (lead := card.lead):
+        return f"{card.dataset.name}: {status_word(card)}."
+    return f"{card.dataset.name}: {lead.job.label} {job_state_words(lead)}."
+
+
+@register.filter
+def job_state_words(progress: Progress) -> str:
+    return "finished" if progress.job.status == Status.READY else str(progress.job.status)

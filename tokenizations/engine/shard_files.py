@@ -1,0 +1,130 @@
+"""Writes the three files of a shard: its sequences, its ledger of rows, its statistics."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets_app.errors import JobError
+from tokenizations.engine.rows import EncodedRows, Fate
+
+DATA, LEDGER, STATISTICS = "data", "ledger", "statistics"
+SUFFIXES = {DATA: ".arrow", LEDGER: ".ledger.parquet", STATISTICS: ".stats.parquet"}
+# `source_row` counts within the split; `tokens` are the row's own, before the cut; `junk` is null where nobody asked.
+LEDGER_SCHEMA = pa.schema(
+    [
+        ("source_row", pa.int64()),
+        ("tokens", pa.int32()),
+        ("junk", pa.float32()),
+        ("kept", pa.bool_()),
+        ("reason", pa.string()),
+    ]
+)
+REASONS = pa.array([None, *(fate.reason for fate in Fate if fate != Fate.KEPT)], pa.string())
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """A finished file: `role` is data, ledger or statistics, `rows` those of the data, or of the source."""
+
+    role: str
+    name: str
+    bytes: int
+    sha256: str
+    rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class HashedFile:
+    """A new file that knows its size and hash as it is written. Leaving its `with` block puts it safely on the disk."""
+
+    closed = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def write(self, data: Any) -> int:
+        self._hash.update(data)
+        self.bytes += self._file.write(data)
+        return memoryview(data).nbytes
+
+    def tell(self) -> int:
+        return self.bytes
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing: pyarrow closes what it is given, but the `with` block decides."""
+
+    def facts(self, role: str, rows: int) -> FileFacts:
+        return FileFacts(role, self.path.name, self.bytes, self._hash.hexdigest(), rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+
+class Ledger:
+    """What became of each row of a shard."""
+
+    def __init__(self, first_row: int) -> None:
+        self._first_row = first_row
+        self._tables: list[pa.Table] = []
+        self.rows = 0
+
+    def add(self, rows: EncodedRows, ratios: npt.NDArray[np.float64] | None) -> None:
+        first, self.rows = self.rows, self.rows + len(rows.fates)
+        early = (rows.fates != Fate.KEPT) & (rows.fates != Fate.JUNK)
+        junk = pa.nulls(len(early), pa.float32()) if ratios is None else pa.array(ratios, pa.float64(), mask=early)
+        columns = [
+            pa.array(np.arange(first, self.rows) + self._first_row),
+            pa.array(np.diff(rows.offsets).astype(np.int32)),
+            junk.cast(pa.float32(), safe=False),
+            pa.array(rows.fates == Fate.KEPT),
+            REASONS.take(pa.array(rows.fates)),
+        ]
+        self._tables.append(pa.Table.from_arrays(columns, schema=LEDGER_SCHEMA))
+
+    def write(self, file: HashedFile) -> None:
+        table = pa.concat_tables([LEDGER_SCHEMA.empty_table(), *self._tables]).combine_chunks()
+        pq.write_table(table, file, compression="zstd", use_dictionary=["reason"])
+
+
+@contextmanager
+def disk_full_explained() -> Iterator[None]:
+    """Turn a full disk into a JobError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            raise JobError("The disk is full.", "Free some space, then try again.") from error
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names of new files in it outlive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

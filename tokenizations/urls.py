@@ -1,0 +1,14 @@
+from django.urls import path
+
+from tokenizations import tokenizer_views, views
+
+app_name = "tokenizations"
+urlpatterns = [
+    path("datasets/sample/", views.sample, name="sample"),
+    path("datasets/<uuid:dataset_id>/tokenize/", views.new, name="new"),
+    path("tokenizations/<uuid:job_id>/", views.detail, name="detail"),
+    path("tokenizations/<uuid:job_id>/delete/", views.delete, name="delete"),
+    path("tokenizers/", tokenizer_views.list_tokenizers, name="tokenizers"),
+    path("tokenizers/add/", tokenizer_views.add_tokenizer, name="add_tokenizer"),
+    path("tokenizers/<uuid:tokenizer_id>/delete/", tokenizer_views.delete_tokenizer, name="delete_tokenizer"),
+]
