@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import AnonymousUser, User
 
@@ -36,7 +36,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(FOREIGN_PAGE if can(user, VIEW) else NOT_SIGNED_IN)
             return
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        shows = await sync_to_async(shown_elements)(user, query.get("card", []), query.get("job", []))
+        shows = await database_sync_to_async(shown_elements)(user, query.get("card", []), query.get("job", []))
         await self.accept()
         self.socket = Socket(self, shows)
         await fan_out().join(self.socket)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.db import DatabaseError, InterfaceError
 from django.template.loader import render_to_string
@@ -175,7 +175,7 @@ class FanOut:
         now = time.monotonic()
         self._read_at.update(dict.fromkeys(datasets, now))
         try:
-            read = await sync_to_async(read_fragments, thread_sensitive=False)(datasets)
+            read = await database_sync_to_async(read_fragments, thread_sensitive=False)(datasets)
         except (DatabaseError, InterfaceError) as error:
             logger.warning("Nothing could be read for the live pages: %s", error)
             self._hear(datasets)

@@ -9,11 +9,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from datasets_app import storage
+from datasets_app.errors import JobError
+from datasets_app.ingest.files import kind_of
 from datasets_app.ingest.source import Kind, TextRows
 from datasets_app.jobs import UNFINISHED, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
-from datasets_app.uploads import kind_of
 
 SPLITS = ("train", "validation", "test")
 # As people name the files of a split.
@@ -127,10 +128,10 @@ class UploadForm(forms.Form):
     def clean_files(self) -> list[UploadedFile]:
         files: list[UploadedFile] = self.cleaned_data["files"]
         for file in files:
-            if kind_of(file.name or "") is None:
-                raise forms.ValidationError(
-                    f"{file.name} is of a kind that cannot be read. Choose CSV, TSV, JSON, JSONL, Parquet or text."
-                )
+            try:
+                kind_of(file.name or "")
+            except JobError as error:
+                raise forms.ValidationError(f"{error} {error.advice}") from error
             if (file.size or 0) > settings.UPLOAD_LIMIT_BYTES:
                 raise forms.ValidationError(f"{file.name} is over {size(settings.UPLOAD_LIMIT_BYTES)}. Split it into parts.")
         return files

@@ -11,6 +11,7 @@ from datasets_app.errors import Cancelled, JobError
 from datasets_app.jobs import Job
 from datasets_app.leases import Claim
 from datasets_app.models import Dataset, Import, Part
+from datasets_app.signals import import_finishing
 from datasets_app.slots import Keep
 
 TEXT_TYPES = ("string", "large_string")
@@ -52,6 +53,7 @@ class ImportWork:
             "bytes": sum(part.bytes for part in parts),
             "fingerprint": fingerprint(parts),
         }
+        import_finishing.send(type(self), job=job, staging=storage.staging_dir(self.home(job)))
         with transaction.atomic():
             Part.objects.filter(dataset=job.dataset).delete()
             Part.objects.bulk_create(parts)
@@ -96,9 +98,12 @@ def staged_parts(job: Job) -> list[dict[str, Any]]:
     parts = []
     for shard in job.shards.order_by("index"):
         for part in shard.files:
-            index = numbers.get(shard.split, 0)
-            numbers[shard.split] = index + 1
-            parts.append({**part, "split": shard.split, "index": index, "file": shard.name})
+            if "row_groups" not in part:  # another kind of file
+                continue
+            split = part.get("split", shard.split)
+            index = numbers.get(split, 0)
+            numbers[split] = index + 1
+            parts.append({**part, "split": split, "index": index, "file": shard.name})
     return parts
 
 

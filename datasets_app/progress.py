@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from datasets_app.jobs import Job, Status
 
+ALMOST = 99.9
 FINISHED_LATELY = timedelta(minutes=10)
 
 
@@ -28,8 +29,7 @@ class Progress:
         if self.job.status == Status.READY:
             return 100.0
         done = max(self.job.bytes_mark, self.job.total_bytes_done)
-        share = 100 * done / self.job.bytes_total if self.job.bytes_total else 0.0
-        return min(share, 99.9) if done < self.job.bytes_total or self.job.status != Status.READY else share
+        return min(100 * done / self.job.bytes_total, ALMOST) if self.job.bytes_total else 0.0
 
     @property
     def elapsed_seconds(self) -> float:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -163,11 +164,12 @@ class Slot:
     def _run(self, claim: Claim, out: Path) -> None:
         report = Report(claim, self.meter)
         done: dict[str, Any] = {}
-        for message in self.child.run(self.work.request(claim, out), poll_seconds=POLL_SECONDS):
-            if message is not None:
-                self._hear(claim, message, report)
-                done = message.get("done", done)
-            report.send_if_due()
+        with closing(self.child.run(self.work.request(claim, out), poll_seconds=POLL_SECONDS)) as messages:
+            for message in messages:
+                if message is not None:
+                    self._hear(claim, message, report)
+                    done = message.get("done", done)
+                report.send_if_due()
         self._publish(claim, out, done)
 
     def _hear(self, claim: Claim, message: dict[str, Any], report: Report) -> None:
@@ -180,7 +182,7 @@ class Slot:
 
     def _publish(self, claim: Claim, out: Path, done: dict[str, Any]) -> None:
         staging = storage.staging_dir(self.work.home(claim.job))
-        files = done.get("files") or done.get("parts") or []
+        files = [*done.get("files", []), *done.get("parts", [])]
         for file in files:
             storage.publish(out / file["name"], staging / file["name"])
         final = figures(done["counts"], claim.shard.bytes_total) | {"bytes_done": claim.shard.bytes_total}

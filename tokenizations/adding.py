@@ -38,12 +38,12 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
 
 def _read(paths: list[Path], out: Path) -> dict[str, Any]:
     child = Child(
-        "tokenizations.engine.reading",
+        "tokenizations.engine.child",
         memory_limit_bytes=settings.CHILD_MEMORY_BYTES,
         silence_seconds=READING_SECONDS,
     )
     try:
-        request = {"paths": [str(path.resolve()) for path in paths], "out": str(out)}
+        request = {"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(out)}
         return next(message["done"] for message in child.run(request) if message and "done" in message)
     except ChildDied as death:
         raise JobError(f"Reading the tokenizer {death}.", "Choose another tokenizer.") from death

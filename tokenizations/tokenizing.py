@@ -1,6 +1,5 @@
 """The work of a tokenization: shards in engine children, and at the end one dataset under canonical names."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,21 @@ from datasets_app import live, storage
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.jobs import Job, Status
 from datasets_app.leases import Claim
-from datasets_app.models import Part
 from datasets_app.slots import Keep
-from tokenizations.engine import dataset_files
+from tokenizations.engine.dataset_files import (
+    OutputFile,
+    Provenance,
+    data_path,
+    ledger_path,
+    statistics_path,
+    verify,
+    write_dataset,
+)
+from tokenizations.engine.shard_files import DATA, LEDGER, STATISTICS
+from tokenizations.engine.statistics import Statistics
 from tokenizations.models import Tokenization
 
+PATHS = {DATA: data_path, LEDGER: ledger_path, STATISTICS: statistics_path}
 ENTRY_POINTS = ("manifest.json", "dataset_dict.json")
 
 
@@ -54,14 +63,55 @@ class TokenizeWork:
 
     def finalize(self, job: Job, keep: Keep) -> None:
         job.refresh_from_db()
-        publication = Publication(job, self.home(job), keep)  # type: ignore[arg-type]
-        statistics, output_bytes = publication.publish()
-        said = f"{job.label} finished: {statistics['tokens']:,} tokens in {statistics['rows']:,} rows."
-        if not job.complete(said, statistics=statistics, output_bytes=output_bytes):
+        home = self.home(job)
+        files, statistics = give_names(job, home, keep)
+        manifest = write_dataset(home, files, provenance(job), statistics)
+        verify(home, files, read=False)
+        keep()
+        summary = {**manifest["statistics"], "splits": manifest["splits"]}
+        said = f"{job.label} finished: {summary['tokens_written']:,} tokens in {summary['rows']:,} rows."
+        output_bytes = sum(file["bytes"] for file in manifest["files"])
+        if not job.complete(said, statistics=summary, output_bytes=output_bytes):
             raise Cancelled
-        storage.remove(storage.staging_dir(self.home(job)))
+        storage.remove(storage.staging_dir(home))
 
     def withdraw(self, job: Job) -> None:
         """Without these two nothing opens the folder as a dataset."""
         for name in ENTRY_POINTS:
             storage.remove(self.home(job) / name)
+
+
+def give_names(job: Any, home: Path, keep: Keep) -> tuple[list[OutputFile], dict[str, Statistics]]:
+    """Canonical names for the staged files, in source order; and the statistics of each split, merged."""
+    by_split: dict[str, list[Any]] = {}
+    for shard in job.shards.order_by("index"):
+        by_split.setdefault(shard.split, []).append(shard)
+    files: list[OutputFile] = []
+    statistics: dict[str, Statistics] = {}
+    for split, shards in by_split.items():
+        for number, shard in enumerate(shards):
+            keep()
+            named = [name_file(home, file, split, number, len(shards)) for file in shard.files]
+            files += named
+            counted = next(home / file.path for file in named if file.role == STATISTICS)
+            statistics[split] = statistics.get(split, Statistics()) + Statistics.read(counted)
+    return files, statistics
+
+
+def name_file(home: Path, file: dict[str, Any], split: str, number: int, count: int) -> OutputFile:
+    path = PATHS[file["role"]](split, number, count)
+    staged = storage.staging_dir(home) / file["name"]
+    if not staged.exists():
+        raise JobError(f"{file['name']} of a finished shard is gone.", "Delete the tokenization and make it again.")
+    storage.give_name(staged, home / path)
+    return OutputFile(file["role"], split, path, file["rows"], file["bytes"], file["sha256"])
+
+
+def provenance(job: Any) -> Provenance:
+    """Names of the dataset and the tokenizer are left out: they can be changed, and the same input gives the same bytes."""
+    return Provenance(
+        spec=job.options,
+        dataset_fingerprint=job.source_fingerprint,
+        tokenizer_sha256=job.tokenizer.sha256,
+        encoder=job.encoder,
+    )

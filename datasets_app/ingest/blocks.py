@@ -19,11 +19,11 @@ class Block:
     end: int  # bytes of the file up to the end of this block
     is_last: bool = False
 
-    def records(self) -> Iterator[tuple[int, bytes]]:
-        """Each line that is not blank, with its number."""
+    def records(self) -> Iterator[tuple[str, bytes]]:
+        """Each line that is not blank, and what to call it."""
         for number, line in enumerate(self.data.split(b"\n"), self.first_line):
-            if not line.isspace() and line:
-                yield number, line
+            if line.strip():
+                yield f"Line {number}", line
 
 
 def cut_after_line(data: bytes) -> int:

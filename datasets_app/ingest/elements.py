@@ -22,17 +22,23 @@ WRAPPED_ADVICE = "A file whose rows are inside one object has to be rewritten as
 
 
 class Element(NamedTuple):
+    number: int
     line: int
     text: str
+
+    @property
+    def place(self) -> str:
+        # A list is often written on one line, which alone would say little.
+        return f"Object {self.number} (line {self.line})"
 
 
 @dataclass(frozen=True)
 class ElementBlock(Block):
     elements: tuple[Element, ...] = ()
 
-    def records(self) -> Iterator[tuple[int, bytes]]:
-        for line, text in self.elements:
-            yield line, text.encode()
+    def records(self) -> Iterator[tuple[str, bytes]]:
+        for element in self.elements:
+            yield element.place, element.text.encode()
 
 
 def read_elements(source: Source) -> Iterator[ElementBlock]:
@@ -57,7 +63,9 @@ def is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
 
 
 def not_json(where: str, error: json.JSONDecodeError) -> JobError:
-    return JobError(f"{where} is not valid JSON: {error.msg[0].lower()}{error.msg[1:]}.", REPAIR_ADVICE)
+    # "Unterminated string starting at" is written to be followed by a position.
+    reason = error.msg.removesuffix(" at").removesuffix(" starting")
+    return JobError(f"{where} is not valid JSON: {reason[0].lower()}{reason[1:]}.", REPAIR_ADVICE)
 
 
 def not_an_object(where: str, value: object) -> JobError:
@@ -139,7 +147,7 @@ class _Window:
             if not isinstance(value, dict):
                 raise not_an_object(self._where(self._at), value)
             # Strings hold no line breaks in JSON: what is left is one line, as in a file of JSON lines.
-            element = Element(line, self._text[self._at : end].replace("\n", " "))
+            element = Element(self._objects, line, self._text[self._at : end].replace("\n", " "))
             self._at = end
             return element
 
@@ -149,8 +157,7 @@ class _Window:
         return JobError(f"{self._where(self._at)} is followed by {what} instead of {expected}.", REPAIR_ADVICE)
 
     def _where(self, position: int) -> str:
-        # A list is often written on one line, which alone would say little.
-        return f"Line {self._line_at(position)} of {self._source.name} (object {self._objects})"
+        return f"{Element(self._objects, self._line_at(position), '').place} of {self._source.name}"
 
     def _line_at(self, position: int) -> int:
         if position >= self._counted:

@@ -10,8 +10,7 @@ from datasets_app.ingest.delimited import read_delimited
 from datasets_app.ingest.lines import read_text
 from datasets_app.ingest.objects import read_objects
 from datasets_app.ingest.parquet import read_parquet
-from datasets_app.ingest.source import Chunk, Kind, Source, empty
-from datasets_app.ingest.storable import storable
+from datasets_app.ingest.source import CHOOSE_ADVICE, Chunk, Kind, Source, empty
 
 EXTENSIONS = {
     ".csv": Kind.CSV,
@@ -45,24 +44,23 @@ def kind_of(name: str) -> Kind:
 def read_rows(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
     """The rows of a file, in tables of one schema and of a few MiB each; memory does not grow with the file.
 
-    A given schema is binding: values that do not fit are an error, columns that lack are null. Without one, a JSON or
+    A given schema is binding: values that do not fit are an error, columns that are missing are null. Without one, a JSON or
     CSV file may turn out to need a wider schema than its beginning: then SchemaChanged brings one that fits.
     Raises JobError, naming file and line, for whatever else cannot be read, and for a file without rows or columns.
     """
     rows = 0
     for chunk in READERS[source.kind](source, schema):
-        if chunk.table is None:
-            yield chunk
-            continue
-        if chunk.table.num_rows and not chunk.table.num_columns:
-            raise JobError(f"{source.name} has rows, but no columns.", "Give its rows at least one named value.")
-        rows += chunk.table.num_rows
-        yield Chunk(storable(chunk.table), chunk.bytes_read)
+        if chunk.table is not None:
+            if chunk.table.num_rows and not chunk.table.num_columns:
+                raise JobError(f"{source.name} has rows, but no columns.", "Give its rows at least one named value.")
+            rows += chunk.table.num_rows
+        yield chunk
     if not rows:
         raise _without_rows(source)
 
 
 def _without_rows(source: Source) -> JobError:
-    if source.kind in (Kind.CSV, Kind.TSV) and source.bytes:
-        return JobError(f"{source.name} has a header, but no rows.", "Choose a file with rows in it.")
-    return empty(source.name)
+    if not source.bytes:
+        return empty(source.name)
+    has = "has a header, but no rows" if source.kind in (Kind.CSV, Kind.TSV) else "has no rows"
+    return JobError(f"{source.name} {has}.", CHOOSE_ADVICE)

@@ -52,12 +52,12 @@ class Objects:
         if damage := not_utf8_in(block, self.name):
             return damage
         records = list(block.records())
-        for line, record in records:
-            if problem := _problem(f"Line {line} of {self.name}", record):
+        for place, record in records:
+            if problem := _problem(f"{place} of {self.name}", record):
                 return problem
         return self._misfit(records, schema or pa.schema([]), error)
 
-    def _misfit(self, records: list[tuple[int, bytes]], schema: pa.Schema, error: Exception) -> JobError:
+    def _misfit(self, records: list[tuple[str, bytes]], schema: pa.Schema, error: Exception) -> JobError:
         """Each object is sound by itself: find the first one that does not go with the schema and those before."""
         texts = [text for _, text in records]
         tests: tuple[Callable[[bytes], object], ...] = (
@@ -66,9 +66,9 @@ class Objects:
         )
         for test in tests:
             if (index := _first_misfit(texts, test)) is not None:
-                line, text = records[index]
+                place, text = records[index]
                 so_far = unite([schema, _infer(b"\n".join(texts[:index]))]) if index else schema
-                where = f"Line {line} of {self.name}"
+                where = f"{place} of {self.name}"
                 return _contradiction(where, so_far, text) or _unreadable(where, error)
         return _unreadable(self.name, error)
 

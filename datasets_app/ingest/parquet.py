@@ -52,8 +52,10 @@ def _converted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         return conform(table, schema)
     except pa.ArrowException as error:
         odds = conflict(schema, plain_schema(table.schema))
-        problem = f'has {in_words(odds.theirs)} in the column "{odds.column}", not {in_words(odds.ours)}' if odds else error
-        raise JobError(f"{name} {problem}.", "Give the column the same type in every file.") from error
+        reason = f"cannot be brought into the dataset's columns: {error}"
+        if odds:
+            reason = f'has {in_words(odds.theirs)} in the column "{odds.column}", not {in_words(odds.ours)}.'
+        raise JobError(f"{name} {reason}", "Give the column the same type in every file.") from error
 
 
 def _checked(table: pa.Table, rows_before: int, name: str) -> pa.Table:

@@ -1,20 +1,19 @@
 """Writes rows as Parquet parts: small row groups, so that work can be cut by bytes and rows be looked up quickly."""
 
 import hashlib
-import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 from pyarrow import parquet
 
-from datasets_app.errors import JobError
 from datasets_app.ingest.schema import columns_of, text_bytes
 from datasets_app.ingest.source import MIB, ROW_TEXT_BYTES, too_long
+from datasets_app.ingest.storable import storable
 
 GROUP_TEXT_BYTES = 16 * MIB
 GROUP_BYTES = 64 * MIB
@@ -24,7 +23,7 @@ PART_BYTES = 256 * MIB
 
 @dataclass(frozen=True)
 class PartFacts:
-    """A finished part. `row_groups` has for each group its rows and, by column, its bytes of text."""
+    """A finished part: `row_groups` is `[{"rows": n, "bytes": {column: bytes of text}}]`, `columns` names and types."""
 
     name: str
     rows: int
@@ -37,18 +36,159 @@ class PartFacts:
         return asdict(self)
 
 
-class PartWriter:
-    """Writes tables of one schema as `<stem>-00000.parquet` and so on; the same rows in make the same bytes out.
+class Size(NamedTuple):
+    rows: int
+    text: int
+    bytes: int
 
-    A context manager: left by an exception, it removes every part it wrote.
+    def plus(self, other: "Size") -> "Size":
+        return Size(self.rows + other.rows, self.text + other.text, self.bytes + other.bytes)
+
+    def is_a_group(self) -> bool:
+        return self.rows <= GROUP_ROWS and self.text <= GROUP_TEXT_BYTES and self.bytes <= GROUP_BYTES
+
+
+NOTHING = Size(0, 0, 0)
+
+
+class PartWriter:
+    """Writes tables of one schema as `<stem>-00000.parquet` and so on; the same tables in, the same bytes out.
+
+    A context manager, to be left after `finish`; left by an exception, it removes what it wrote. `source_name` is for
+    messages.
     """
 
-    def __init__(self, folder: Path, stem: str, name: str) -> None:
-        self.parts: list[PartFacts] = []
+    def __init__(self, folder: Path, stem: str, source_name: str) -> None:
         self.rows = 0
         self._folder = folder
         self._stem = stem
-        self._name = name  # of the source, for messages
+        self._source_name = source_name
+        self._finished: list[PartFacts] = []
+        self._open: _Part | None = None
         self._waiting: list[pa.Table] = []
-        self._waiting_size = Size(0, 0, 0)
-        self._part: _OpenPart | None = None
+        self._waiting_size = NOTHING
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            return
+        if self._open:
+            self._open.abandon()
+        for part in self._finished:
+            (self._folder / part.name).unlink(missing_ok=True)
+
+    def add(self, table: pa.Table) -> None:
+        """Raises JobError for a row of over 16 MiB of text."""
+        for piece, size in self._pieces(storable(table)):
+            if not self._waiting_size.plus(size).is_a_group():
+                self._write_group()
+            self._waiting.append(piece)
+            self._waiting_size = self._waiting_size.plus(size)
+            self.rows += size.rows
+
+    def finish(self) -> list[PartFacts]:
+        """Write what is left, and return the facts of every part, in order. All of them are on the disk by then."""
+        self._write_group()
+        self._close_part()
+        return self._finished
+
+    def _pieces(self, table: pa.Table) -> Iterator[tuple[pa.Table, Size]]:
+        size = _size_of(table)
+        if size.is_a_group():
+            if size.rows:
+                yield table, size
+        elif size.rows > 1:
+            half = size.rows // 2
+            yield from self._pieces(table.slice(0, half))
+            yield from self._pieces(table.slice(half))
+        elif size.text > ROW_TEXT_BYTES:
+            raise too_long(f"The text of row {self.rows + 1} of {self._source_name}")
+        else:
+            raise too_long(f"Row {self.rows + 1} of {self._source_name}", limit_bytes=GROUP_BYTES)
+
+    def _write_group(self) -> None:
+        if not self._waiting:
+            return
+        if self._open is None:
+            name = f"{self._stem}-{len(self._finished):05d}.parquet"
+            self._open = _Part(self._folder / name, self._waiting[0].schema)
+        self._open.write(pa.concat_tables(self._waiting))
+        self._waiting, self._waiting_size = [], NOTHING
+        if self._open.bytes >= PART_BYTES:
+            self._close_part()
+
+    def _close_part(self) -> None:
+        if self._open:
+            self._finished.append(self._open.close())
+            self._open = None
+
+
+class _Part:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._groups: list[dict[str, Any]] = []
+        self._file = _HashedFile(path)
+        # Dictionaries help little under zstd, and cost a third of the time.
+        self._writer = parquet.ParquetWriter(self._file, schema, compression="zstd", use_dictionary=False)
+
+    @property
+    def bytes(self) -> int:
+        return self._file.tell()
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=table.num_rows)
+        self._groups.append({"rows": table.num_rows, "bytes": text_bytes(table)})
+
+    def close(self) -> PartFacts:
+        self._writer.close()
+        size, sha256 = self._file.finish()
+        rows = sum(group["rows"] for group in self._groups)
+        return PartFacts(self._path.name, rows, size, sha256, self._groups, columns_of(self._schema))
+
+    def abandon(self) -> None:
+        self._file.abandon()
+        self._writer.close()
+        self._path.unlink(missing_ok=True)
+
+
+class _HashedFile:
+    """What pyarrow needs of a file to write to; it takes the hash on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+        self._hash = hashlib.sha256()
+        self._bytes = 0
+
+    closed = False
+
+    def write(self, data: bytes) -> int:
+        if self._file.closed:
+            return len(data)  # abandoned: pyarrow still writes a footer
+        self._hash.update(data)
+        self._bytes += len(data)
+        return self._file.write(data)
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def flush(self) -> None:
+        """Left to `finish` too."""
+
+    def close(self) -> None:
+        """Left to `finish`: pyarrow closes what it has written to."""
+
+    def finish(self) -> tuple[int, str]:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return self._bytes, self._hash.hexdigest()
+
+    def abandon(self) -> None:
+        self._file.close()
+
+
+def _size_of(table: pa.Table) -> Size:
+    return Size(table.num_rows, sum(text_bytes(table).values()), table.nbytes)

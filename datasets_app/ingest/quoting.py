@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# What follows an opening quote: the value, and the quoted values after it on the same line, in one go, because a step of
-# Python for every value would be slow.
+# What follows an opening quote: the value, and the quoted values after it on the same line, in one go: a step of Python
+# for every value would be slow.
 REST_OF_RUN = {
     delimiter: re.compile(rb'[^"]*+(?:"(?:"|' + delimiter + rb'")[^"]*+)*+("|\Z)') for delimiter in (b",", b"\t")
 }

@@ -1,4 +1,4 @@
-"""Column types: which ones parts are stored in, how those of two blocks or files agree, and which column is the text."""
+"""Column types: which ones rows are read as, how those of two blocks or files agree, and which column is the text."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -96,6 +96,8 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
     Raises pa.ArrowInvalid or pa.ArrowNotImplementedError when a column cannot be converted.
     """
+    if not schema.names:
+        return table.select([])  # which keeps the number of rows
     return pa.Table.from_arrays([_column(table, field) for field in schema], schema=schema)
 
 

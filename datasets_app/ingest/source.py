@@ -13,6 +13,7 @@ from datasets_app.errors import JobError
 MIB = 1 << 20
 BLOCK_BYTES = 8 * MIB
 ROW_TEXT_BYTES = 16 * MIB
+CHOOSE_ADVICE = "Choose a file with rows in it."
 TOO_LONG_ADVICE = "Split long documents into several rows."
 # UnicodeDecodeError: pyarrow meets a column name that is not UTF-8.
 PARSE_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError)
@@ -64,8 +65,8 @@ class SchemaChanged(Exception):
         self.schema = schema
 
 
-def too_long(where: str, advice: str = "") -> JobError:
-    return JobError(f"{where} is over 16 MiB.", advice or TOO_LONG_ADVICE)
+def too_long(where: str, advice: str = "", *, limit_bytes: int = ROW_TEXT_BYTES) -> JobError:
+    return JobError(f"{where} is over {limit_bytes // MIB} MiB.", advice or TOO_LONG_ADVICE)
 
 
 def not_utf8(where: str) -> JobError:
@@ -73,7 +74,7 @@ def not_utf8(where: str) -> JobError:
 
 
 def empty(name: str) -> JobError:
-    return JobError(f"{name} is empty.", "Choose a file with rows in it.")
+    return JobError(f"{name} is empty.", CHOOSE_ADVICE)
 
 
 def column_twice(names: list[str]) -> str | None:

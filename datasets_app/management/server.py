@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import WebRequest
 from daphne.server import Server as DaphneServer
-from twisted.internet import reactor
+from twisted.internet import reactor as installed_reactor
 
 from datasets_app.management import lifetime
 
@@ -24,6 +24,7 @@ FRAME_BYTES = 64 * 1024
 DRAIN_SECONDS = 3.0
 DRAIN_POLL_SECONDS = 0.05
 
+reactor: Any = installed_reactor  # its declared type knows nothing of what it does
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Message, Receive, Callable[[Message], Awaitable[None]]], Awaitable[None]]

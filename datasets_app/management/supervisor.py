@@ -45,7 +45,7 @@ class Supervisor:
         self._inherit = (self._lifeline.reader, *inherit)
         self._running: dict[str, int] = {}
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._is_hurried = False
 
     async def run(self, base: Sequence[Service], services: Sequence[Service], started: Callable[[], None]) -> None:
         """Until `stop()` or a signal; `base` starts first and ends last. Calls `started` when all are ready."""
@@ -66,7 +66,7 @@ class Supervisor:
     def stop(self) -> None:
         """Asked once: end in order. Asked again: at once."""
         if self._stop.is_set():
-            self._hurry.set()
+            self._is_hurried = True
         self._stop.set()
 
     async def _start(self, services: Sequence[Service]) -> list[asyncio.Task[None]]:
@@ -137,9 +137,9 @@ class Supervisor:
         for service in services:
             self._signal_running(service, signal.SIGTERM)
         ended = asyncio.gather(*tasks)
-        hurry = asyncio.create_task(self._hurry.wait())
-        await asyncio.wait([ended, hurry], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        deadline = time.monotonic() + seconds
+        while not (ended.done() or self._is_hurried or time.monotonic() > deadline):
+            await asyncio.sleep(POLL_SECONDS)
         for service in services:
             self._signal_running(service, signal.SIGKILL)
         await ended

@@ -121,3 +121,8 @@ def outcome_shares(job: Any) -> dict[str, str]:
     smallest = min((part for part in parts if part), default=0)
     places = 2 if smallest * 100 < sum(parts) else 1
     return dict(zip(("kept", "filtered", "errored"), shares_of(parts, places), strict=True))
+
+
+@register.filter
+def share_of(part: int | None, whole: int | None) -> str:
+    return UNKNOWN if part is None or not whole else percent(100 * part / whole)

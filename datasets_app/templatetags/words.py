@@ -138,3 +138,13 @@ def said(card: Card) -> str:
 @register.filter
 def job_state_words(progress: Progress) -> str:
     return "finished" if progress.job.status == Status.READY else str(progress.job.status)
+
+
+@register.filter
+def item(mapping: dict[str, Any], key: str) -> Any:
+    return mapping.get(key, "")
+
+
+@register.filter
+def split_field(form: Any, number: int) -> Any:
+    return form[f"split_{number}"]

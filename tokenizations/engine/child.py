@@ -9,6 +9,7 @@ from tokenizations.engine.batches import Part, probe_rows
 from tokenizations.engine.encoding import choose_encoder, load_encoder
 from tokenizations.engine.recipe import LoadedTokenizer
 from tokenizations.engine.shard_encoding import ShardJob, encode_shard
+from tokenizations.engine.shard_files import HashedFile
 from tokenizations.engine.tokenizer_files import read_tokenizer
 
 # Jobs take turns, so a slot goes back and forth between a few tokenizers.
@@ -40,7 +41,8 @@ def _tokenize(request: children.Message) -> Iterator[children.Message]:
 def _read_tokenizer(request: children.Message) -> Iterator[children.Message]:
     paths = [Path(path) for path in request["read_tokenizer"]]
     facts = read_tokenizer(paths[0] if len(paths) == 1 else paths)
-    Path(request["out"]).write_bytes(facts.json_bytes)
+    with HashedFile(Path(request["out"])) as file:
+        file.write(facts.json_bytes)
     yield {"done": facts.to_dict()}
 
 

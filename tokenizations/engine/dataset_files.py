@@ -6,7 +6,6 @@ features and a `state.json` with all of its seven keys and at least one data fil
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -31,7 +30,7 @@ LIBRARIES = ("fastokens", "tokenizers", "pyarrow", "numpy")
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file of the output; `path` is relative to its folder. `role` is that of FileFacts, or state for the small ones."""
+    """A file of the output; `path` is relative to its folder, `role` as in FileFacts, or "state" for the small ones."""
 
     role: str
     split: str
@@ -117,7 +116,7 @@ def _empty_file(out: Path, split: str, spec: Spec) -> OutputFile:
 
 def _split_state(out: Path, split: str, data: Sequence[OutputFile], spec: Spec) -> list[OutputFile]:
     hashes = "".join(file.sha256 for file in data)
-    state = {
+    state: dict[str, Any] = {
         "_data_files": [{"filename": Path(file.path).name} for file in data],
         "_fingerprint": hashlib.sha256(hashes.encode()).hexdigest()[:FINGERPRINT_DIGITS],
         "_format_columns": None,
@@ -154,7 +153,7 @@ def _manifest(
         "tokenizer_sha256": provenance.tokenizer_sha256,
         "encoder": provenance.encoder,
         "spec": spec.to_dict(),
-        "files": [asdict(file) for file in files],
+        "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
         "statistics": sum(statistics.values(), Statistics()).summary(),
         "splits": {split: statistics.get(split, Statistics()).summary() for split in spec.splits},
     }
@@ -186,7 +185,7 @@ def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:
     options = [f"- {name}: {_inert(json.dumps(value))}" for name, value in spec.to_dict().items()]
     return "\n".join(
         [
-            *_front_matter(spec),
+            *_front_matter([split for split in spec.splits if split in statistics and statistics[split].lengths.rows]),
             f"# {_inert(provenance.dataset_name or 'A dataset')}, tokenized",
             "",
             f"With the tokenizer {_inert(provenance.tokenizer_name or provenance.tokenizer_sha256)}"
@@ -212,9 +211,12 @@ def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:
     )
 
 
-def _front_matter(spec: Spec) -> list[str]:
-    # Split names are checked at the door (letters, digits, underscores and dots), so they are safe in YAML.
-    files = [line for split in spec.splits for line in (f'  - split: "{split}"', f'    path: "{split}/data-*.arrow"')]
+def _front_matter(splits: Sequence[str]) -> list[str]:
+    # For `load_dataset`, which cannot have splits without rows. The names are checked at the door (letters, digits,
+    # underscores and dots), so they are safe in YAML.
+    if not splits:
+        return []
+    files = [line for split in splits for line in (f'  - split: "{split}"', f'    path: "{split}/data-*.arrow"')]
     return ["---", "configs:", "- config_name: default", "  data_files:", *files, "---"]
 
 

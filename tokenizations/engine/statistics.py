@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -121,7 +121,7 @@ class Statistics:
             **totals.to_dict(),
         }
 
-    def write(self, file: Path | HashedFile) -> None:
+    def write(self, file: Path | BinaryIO | HashedFile) -> None:
         """As Parquet, the same bytes for the same figures."""
         used = np.flatnonzero(self.frequencies)
         parts = {

@@ -137,7 +137,8 @@ def _files(paths: Path | Sequence[Path]) -> list[Path]:
         found = [whole] if whole.exists() else [paths / "vocab.json", paths / "merges.txt"]
     else:
         found = [paths]
-    if not all(file.is_file() for file in found) or [file.suffix for file in found[1:]] not in ([], [".txt"]):
+    is_pair = [file.suffix for file in found] == [".json", ".txt"]
+    if not (is_pair or len(found) == 1) or not all(file.is_file() for file in found):
         raise JobError("There is no tokenizer in these files.", WHICH_FILES)
     return found
 

@@ -1,29 +1,29 @@
-import json
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError
 
+from datasets_app.errors import JobError
+from datasets_app.management.yard import YardCommand
 from datasets_app.signin import make_link
 
 
-class Command(BaseCommand):
+class Command(YardCommand):
     help = "Print a link that signs USER in once, without a password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("user")
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="where Tokenyard is reached")
-        parser.add_argument("--json", action="store_true")
 
-    def handle(self, *args: Any, user: str, url: str, **options: Any) -> None:
-        account = get_user_model()._default_manager.filter(username=user).first()
-        if account is None:
-            raise CommandError(f"There is no user {user}: add one in the admin first.")
-        if not account.is_active:
-            raise CommandError(f"{user} is not active: change that in the admin first.")
-        self.stdout.write(answer(user, make_link(account, url), options["json"]))
+    def work(self, options: dict[str, Any]) -> tuple[dict[str, str], bool]:
+        user = get_user_model()._default_manager.filter(username=options["user"], is_active=True).first()
+        if user is None:
+            raise JobError(
+                f"There is no active user {options['user']}.", "Add or activate the user in the admin first."
+            )
+        return {"user": user.get_username(), "link": make_link(user, options["url"])}, True
 
-
-def answer(user: str, link: str, as_json: bool) -> str:
-    return json.dumps({"user": user, "link": link}) if as_json else link
+    def lines(self, answer: Any) -> Iterator[str]:
+        yield answer["link"]

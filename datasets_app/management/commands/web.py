@@ -2,9 +2,9 @@ import tempfile
 from argparse import ArgumentParser
 from typing import Any
 
+from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
-from django.utils.module_loading import import_string
 
 from datasets_app.management import lifetime
 
@@ -17,12 +17,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        tempfile.tempdir = str(settings.SCRATCH_ROOT)  # request bodies: /tmp may be memory
-        application = import_string(settings.ASGI_APPLICATION)
-        from datasets_app.management.server import Server
-
         lifetime.follow_parent()
-        server = Server.at(host, port, application)
+        tempfile.tempdir = str(settings.SCRATCH_ROOT)  # request bodies: /tmp may be memory
+        from datasets_app.management.server import Server  # starts Twisted, which no other command needs
+
+        server = Server.at(host, port, get_default_application())
         server.run()
         if not server.has_listened:
             raise CommandError(f"Port {port} of {host} is taken: choose another one with --port {port + 1}.")

@@ -13,7 +13,6 @@ from datasets_app.management import lifetime
 from datasets_app.presence import Presence
 
 SLOTS = {"tokenize": settings.SLOTS, "import": settings.IMPORT_SLOTS}
-
 PICK_UP_MS = 150
 STOP_MS = 5000
 OUTAGE_SECONDS = 60.0

@@ -1,0 +1,70 @@
+"""Reading foreign files and training, in a watched process of its own: `python -m datasets_app.ingest.child`."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datasets_app.children import Message, serve
+from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.parts import PartWriter
+from datasets_app.ingest.preview import PREVIEW_ROWS, preview
+from datasets_app.ingest.sample import write_sample
+from datasets_app.ingest.schema import load_schema
+from datasets_app.ingest.source import Kind, SchemaChanged, Source, TextRows
+
+REPORT_SECONDS = 0.25
+
+
+def handle(request: Message) -> Iterator[Message]:
+    match request["do"]:
+        case "import":
+            yield from _import(request)
+        case "preview":
+            yield {"done": preview(_source(request), request.get("rows", PREVIEW_ROWS)).to_dict()}
+        case "sample":
+            yield from write_sample(Path(request["out"]))
+        case other:
+            raise ValueError(f"nobody knows how to {other}")
+
+
+def _import(request: Message) -> Iterator[Message]:
+    source = _source(request)
+    schema = load_schema(request["schema"]) if request.get("schema") else None
+    yield {"stage": "Reading"}
+    while True:
+        try:
+            yield from _write(source, schema, Path(request["out"]), request["stem"])
+            return
+        except SchemaChanged as change:
+            schema = change.schema
+
+
+def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) -> Iterator[Message]:
+    reported = time.monotonic()
+    with PartWriter(folder, stem, source.name) as writer:
+        for chunk in read_rows(source, schema):
+            if chunk.table is not None:
+                writer.add(chunk.table)
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                reported = time.monotonic()
+                yield {"counts": _counts(writer.rows, chunk.bytes_read)}
+        yield {"stage": "Saving"}
+        parts = [part.to_dict() for part in writer.finish()]
+    yield {"done": {"counts": _counts(writer.rows, source.bytes), "parts": parts}}
+
+
+def _source(request: Message) -> Source:
+    text_rows = TextRows((request.get("options") or {}).get("text", TextRows.LINES))
+    return Source(Path(request["path"]), Kind(request["kind"]), request["name"], text_rows)
+
+
+def _counts(rows: int, source_bytes: int) -> dict[str, Any]:
+    nothing = dict.fromkeys(("filtered", "errored", "tokens_processed", "tokens", "sequences"), 0)
+    return {"processed": rows, "kept": rows, "bytes": source_bytes, "reasons": {}, **nothing}
+
+
+if __name__ == "__main__":
+    serve(handle)

@@ -1,0 +1,98 @@
+"""Files on their way in: moved out of the web server's hands, then looked at in a child process."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+
+from datasets_app import storage
+from datasets_app.children import Child, ChildDied
+from datasets_app.errors import JobError
+from datasets_app.ingest.files import kind_of
+from datasets_app.models import Upload
+
+NAME_SHOWN = 200
+PREVIEWED_FILES = 6
+PREVIEW_ROWS = 6
+# Less than an import gets: somebody is waiting in front of the page.
+PREVIEW_MEMORY_BYTES = 1 << 30
+PREVIEW_SECONDS = 20.0
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of one file, or why it cannot be read."""
+
+    file: dict[str, Any]
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    text_column: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    problem: str = ""
+    advice: str = ""
+
+
+def shown_name(name: str) -> str:
+    """Without what would turn the text around it upside down."""
+    return INVISIBLE.sub("", name)[-NAME_SHOWN:] or "file"
+
+
+def receive(files: list[UploadedFile], user: User) -> Upload:
+    """Keep the files under numbers of ours; the names are for reading only."""
+    upload = Upload(created_by=user)
+    for number, file in enumerate(files):
+        upload.files.append(
+            {
+                "name": shown_name(file.name or ""),
+                "stored": str(number),
+                "kind": kind_of(file.name or "").value,
+                "bytes": file.size,
+            }
+        )
+        assert isinstance(file, TemporaryUploadedFile), "uploads of any size go to disk"
+        take(file, storage.upload_dir(upload.pk) / str(number))
+    upload.save(force_insert=True)
+    return upload
+
+
+def take(file: TemporaryUploadedFile, target: Path) -> None:
+    """Move rather than copy: a file of 50 GB is there already."""
+    source = Path(file.temporary_file_path())
+    with source.open("rb") as content:
+        os.fsync(content.fileno())
+    storage.publish(source, target)
+
+
+def previews(upload: Upload, text_rows: str) -> list[Preview]:
+    """Of the first few files; the others are of the same kind, or the import says so."""
+    child = Child(
+        "datasets_app.ingest.child", memory_limit_bytes=PREVIEW_MEMORY_BYTES, silence_seconds=PREVIEW_SECONDS
+    )
+    try:
+        return [preview(child, upload, file, text_rows) for file in upload.files[:PREVIEWED_FILES]]
+    finally:
+        child.close()
+
+
+def preview(child: Child, upload: Upload, file: dict[str, Any], text_rows: str) -> Preview:
+    request = {
+        "do": "preview",
+        "path": str(upload.path(file)),
+        "kind": file["kind"],
+        "name": file["name"],
+        "options": {"text": text_rows},
+        "rows": PREVIEW_ROWS,
+    }
+    try:
+        seen = next(message["done"] for message in child.run(request) if message and "done" in message)
+    except JobError as error:
+        return Preview(file, problem=str(error), advice=error.advice)
+    except ChildDied as death:
+        return Preview(file, problem=f"{file['name']} cannot be shown: reading it {death}.", advice="Check the file.")
+    columns = [(name, kind) for name, kind in seen["columns"]]
+    return Preview(file, columns, seen["rows"], seen["text_column"], seen["warnings"])

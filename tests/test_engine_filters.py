@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
+
+from tests.engine_samples import byte_bpe, needs_shared, shared_tokenizers, wordpiece
+from tokenizations.engine.filters import NEVER, junk_level, junk_levels, junk_ratios, junk_tokens
+from tokenizations.engine.spec import FILTER_MODES, FilterMode
+from tokenizations.engine.tokenizer_files import load, read_tokenizer
+from tokenizations.engine.vocabulary import Vocabulary, vocabulary_of
+
+JUNK_FROM = {
+    FilterMode.MINIMAL: ["\x00", "a\x00", "\x07", "\x7f", "\x80", "\x0b", " \x0c ", "word\x1b"],
+    FilterMode.CONSERVATIVE: ["", " ", "    ", "\n", "\r\n", "\t", " \n ", "\u00a0", "\u3000", "\u2028"],
+    FilterMode.STANDARD: ["!", " ...", "--", "=>", " €", "👍", "→", "。", "\u200b", "\ufffd", "{}();", "∑∫√∞"],
+    FilterMode.AGGRESSIVE: ["'s", " a.", "(x", "1)", "京。", "_a", " -1 "],
+    FilterMode.STRICT: ["don't", "U.S.", "x_y", "a+b", "end.", "«mot", "日本。", "$HOME", "[UNK]"],
+}
+GOOD = [
+    "a",
+    " a",
+    "I",
+    "1",
+    "12",
+    "ab",
+    " the",
+    "京",
+    "京都",
+    "привет",
+    "한국",
+    "हिन्दी",
+    "ไทย",
+    "٣",
+    "½",
+    "\u0301",
+    "é",
+    "\nab",
+]
+
+
+@pytest.mark.parametrize(("mode", "text"), [(mode, text) for mode, texts in JUNK_FROM.items() for text in texts])
+def test_a_token_is_junk_from_this_mode_on(mode: FilterMode, text: str) -> None:
+    assert FILTER_MODES[junk_level(text)] == mode
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_a_token_of_letters_or_digits_in_any_script_is_never_junk(text: str) -> None:
+    assert junk_level(text) == NEVER
+
+
+@given(st.lists(st.text(max_size=6), min_size=1))
+def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> None:
+    levels = junk_levels(Vocabulary(texts, np.zeros(len(texts), np.bool_)))
+
+    masks = [junk_tokens(levels, mode) for mode in FILTER_MODES]
+
+    assert not masks[0].any()
+    assert all((later >= earlier).all() for earlier, later in zip(masks, masks[1:], strict=False))
+
+
+def test_pieces_of_a_character_are_never_junk() -> None:
+    tokenizer = load(byte_bpe())
+    vocabulary = vocabulary_of(tokenizer)
+    levels = junk_levels(vocabulary)
+
+    pieces = [tokenizer.token_to_id(token) for token in ("ä", "º", "Ã")]  # bytes E4, BA, C3
+    assert vocabulary.pieces[pieces].all()
+    assert (levels[pieces] == NEVER).all()
+    assert levels[tokenizer.token_to_id("Ā")] == FILTER_MODES.index(FilterMode.MINIMAL)  # byte 0
+    assert levels[tokenizer.token_to_id("Ġ")] == FILTER_MODES.index(FilterMode.CONSERVATIVE)
+
+
+def test_a_whole_replacement_character_is_no_piece() -> None:
+    tokenizer = Tokenizer(
+        models.BPE(vocab={"ï": 0, "¿": 1, "½": 2, "ï¿": 3, "ï¿½": 4}, merges=[("ï", "¿"), ("ï¿", "½")])
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+
+    vocabulary = vocabulary_of(tokenizer)
+
+    assert vocabulary.pieces.tolist() == [True, True, True, True, False]
+    assert vocabulary.texts[4] == "\ufffd"
+
+
+def test_bytes_that_stand_for_unknown_characters_are_pieces() -> None:
+    vocabulary = {"<unk>": 0, "<0xE4>": 1, "<0x0A>": 2, "▁the": 3}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+
+    found = vocabulary_of(tokenizer)
+
+    assert found.pieces.tolist() == [False, True, False, False]
+    assert found.texts[2:] == ["\n", " the"]
+
+
+def test_the_mark_of_a_continued_word_is_not_punctuation() -> None:
+    tokenizer = load(wordpiece())
+    vocabulary = vocabulary_of(tokenizer)
+
+    marked = [(token, number) for token, number in tokenizer.get_vocab().items() if token.startswith("##")]
+
+    assert marked
+    assert all(vocabulary.texts[number] == token[2:] for token, number in marked)
+
+
+def test_ids_without_a_token_do_no_harm() -> None:
+    vocabulary = vocabulary_of(Tokenizer(models.WordLevel({"a": 0, "b": 7}, unk_token="a")))
+
+    assert vocabulary.texts == ["a", "", "", "", "", "", "", "b"]
+    assert len(junk_levels(vocabulary)) == 8
+
+
+def test_the_ratio_is_the_share_of_junk_among_a_rows_own_tokens() -> None:
+    junk = np.array([False, True])
+    ids = np.array([0, 1, 1, 1, 0, 0, 0, 1], np.uint32)
+
+    ratios = junk_ratios(ids, np.array([0, 2, 2, 4, 7, 8, 8]), junk)
+
+    assert ratios.tolist() == [0.5, 0, 1, 0, 1, 0]
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=12), max_size=12), st.sets(st.integers(0, 9)))
+def test_ratios_equal_those_counted_one_by_one(rows: list[list[int]], junk_ids: set[int]) -> None:
+    ids = np.array([token for row in rows for token in row], np.uint32)
+    offsets = np.cumsum([0, *map(len, rows)])
+    junk = np.isin(np.arange(10), list(junk_ids))
+
+    ratios = junk_ratios(ids, offsets, junk)
+
+    expected = [sum(token in junk_ids for token in row) / len(row) if row else 0 for row in rows]
+    assert ratios.tolist() == expected
+
+
+@needs_shared
+@pytest.mark.parametrize("path", shared_tokenizers(), ids=lambda path: path.stem)
+def test_real_vocabularies_read_as_text(path: Path) -> None:
+    tokenizer = load(read_tokenizer(path).json_bytes)
+
+    vocabulary = vocabulary_of(tokenizer)
+    levels = junk_levels(vocabulary)
+
+    whole = [text for text, piece in zip(vocabulary.texts, vocabulary.pieces, strict=True) if not piece]
+    by_text = {text.strip(): level for text, level in zip(vocabulary.texts, levels, strict=True)}
+    assert (by_text["the"], by_text["!"]) == (NEVER, FILTER_MODES.index(FilterMode.STANDARD))
+    assert all(set(text) <= {"\ufffd"} for text in whole if "\ufffd" in text)

@@ -1,0 +1,172 @@
+import math
+import statistics as reference
+from functools import reduce
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.engine_samples import byte_bpe, loaded, spec
+from tokenizations.engine.batches import TextBatch
+from tokenizations.engine.histogram import Histogram
+from tokenizations.engine.recipe import Recipe
+from tokenizations.engine.statistics import Statistics, count_words
+
+numbers = st.lists(st.integers(0, 50) | st.integers(0, 1 << 40), max_size=60)
+texts = st.lists(st.none() | st.text(max_size=30), max_size=20)
+
+
+def histogram(values: list[int]) -> Histogram:
+    return Histogram.of(np.array(values, np.int64))
+
+
+@given(numbers)
+def test_figures_are_exact(values: list[int]) -> None:
+    found = histogram(values)
+
+    assert (found.rows, found.total) == (len(values), sum(values))
+    assert found.min == min(values, default=None)
+    assert found.max == max(values, default=None)
+    assert found.mean == (sum(values) / len(values) if values else None)
+    assert found.median == (reference.median(values) if values else None)
+
+
+@given(numbers, st.integers(1, 100))
+def test_a_percentile_is_the_value_at_the_nearest_rank(values: list[int], percent: int) -> None:
+    expected = sorted(values)[math.ceil(len(values) * percent / 100) - 1] if values else None
+
+    assert histogram(values).percentile(percent) == expected
+
+
+@given(numbers, numbers)
+def test_histograms_add_up(some: list[int], more: list[int]) -> None:
+    assert histogram(some) + histogram(more) == histogram(some + more)
+
+
+def test_steps_have_no_gaps() -> None:
+    found = histogram([0, 15, 16, 50])
+
+    assert found.steps(16) == [(0, 2), (16, 1), (32, 0), (48, 1)]
+    assert found.over(15) == 2
+    assert Histogram().steps(16) == []
+
+
+def counted(texts: list[str | None], max_length: int | None = None, mode: str = "none") -> Statistics:
+    tokenizer = loaded(byte_bpe(), "fastokens")
+    recipe = Recipe(spec(max_length=max_length, filter_mode=mode, filter_threshold=0.4), tokenizer)
+    column = pa.array(texts, pa.string())
+    batch = TextBatch(column, np.array([len((text or "").encode()) for text in texts], np.int64))
+    cooked = recipe.cook(batch)
+    found = Statistics()
+    found.add(batch.texts, cooked.rows, cooked.sequences)
+    found.add_vocabulary(tokenizer.vocabulary, tokenizer.unknown_id)
+    return found
+
+
+@given(
+    texts,
+    st.lists(st.integers(0, 20), max_size=4),
+    st.sampled_from([None, 2, 5]),
+    st.sampled_from(["none", "standard"]),
+)
+def test_any_cut_into_shards_gives_the_same_statistics(
+    rows: list[str | None], cuts: list[int], max_length: int | None, mode: str
+) -> None:
+    edges = [0, *sorted(cuts), len(rows)]
+    shards = [counted(rows[start:stop], max_length, mode) for start, stop in zip(edges, edges[1:], strict=False)]
+
+    merged = reduce(Statistics.__add__, shards, Statistics())
+
+    whole = counted(rows, max_length, mode)
+    assert merged == whole
+    assert merged.summary() == whole.summary()
+    assert as_bytes(merged) == as_bytes(whole)
+
+
+@given(texts, st.sampled_from([None, 2, 5]), st.sampled_from(["none", "conservative", "strict"]))
+def test_every_token_that_came_in_is_accounted_for(rows: list[str | None], max_length: int | None, mode: str) -> None:
+    found = counted(rows, max_length, mode)
+
+    totals = found.totals
+    lost = sum(totals.tokens_lost.values())
+    assert totals.tokens_in + totals.special_tokens == totals.tokens_written + totals.tokens_cut + lost
+    assert found.lengths.rows + sum(totals.rows_lost.values()) == totals.rows_in == len(rows)
+    assert found.lengths.total == found.frequencies.sum() == totals.tokens_written - totals.special_tokens
+    assert found.whole_lengths.total == found.lengths.total + totals.tokens_cut
+
+
+@given(texts)
+def test_text_is_measured_in_bytes_characters_and_words(rows: list[str | None]) -> None:
+    totals = counted(rows).totals
+
+    kept = [row for row in rows if row]
+    assert totals.text_bytes == sum(len(row.encode()) for row in kept)
+    assert totals.characters == sum(map(len, kept))
+    assert totals.words == sum(len([word for word in words(row) if word]) for row in kept)
+
+
+def words(text: str) -> list[str]:
+    return "".join(" " if ord(character) <= 32 else character for character in text).split(" ")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_words_are_counted_in_a_slice_of_either_kind_of_text(kind: pa.DataType) -> None:
+    column = pa.array(["no no", "one", "", "two three", " four ", "no"], kind)
+
+    assert count_words(column.slice(1, 4)) == 4
+    assert count_words(column.slice(2, 1)) == 0
+
+
+def test_without_rows_there_is_nothing_to_divide_by() -> None:
+    summary = Statistics().summary()
+
+    assert summary["rows"] == summary["tokens"] == summary["unique_tokens"] == 0
+    assert all(summary[name] is None for name in ("mean", "min", "max", "median", "bytes_per_token", "tokens_per_word"))
+
+
+def test_lengths_are_known_before_and_after_the_cut() -> None:
+    rows: list[str | None] = ["the", "the cat sat on a mat", "on a mat"]
+
+    whole, cut = counted(rows).summary(), counted(rows, max_length=3).summary()
+
+    assert cut["max"] == 3
+    assert cut["before_cut"] == whole["before_cut"]
+    assert whole["before_cut"]["max"] == whole["max"] > 3
+    assert cut["rows_cut"] >= 1
+
+
+def test_pieces_of_characters_are_counted() -> None:
+    assert counted(["the cat"]).totals.pieces == 0
+    assert counted(["𝔘𝔫"]).totals.pieces >= 4
+
+
+def test_top_tokens_are_in_order_and_only_those_that_were_seen() -> None:
+    found = Statistics(frequencies=np.array([0, 5, 7, 5, 0]))
+
+    assert found.top_tokens(2) == [(2, 7), (1, 5)]
+    assert found.top_tokens(9) == [(2, 7), (1, 5), (3, 5)]
+
+
+def as_bytes(found: Statistics) -> bytes:
+    buffer = BytesIO()
+    found.write(buffer)
+    return buffer.getvalue()
+
+
+@given(texts)
+def test_a_file_gives_back_what_was_written_the_same_bytes_each_time(rows: list[str | None]) -> None:
+    found = counted(rows, max_length=4)
+
+    assert Statistics.read(as_bytes(found)) == found
+    assert as_bytes(Statistics.read(as_bytes(found))) == as_bytes(found)
+
+
+def test_statistics_are_read_from_a_path(tmp_path: Path) -> None:
+    found = counted(["the cat", None])
+    (tmp_path / "x.parquet").write_bytes(as_bytes(found))
+
+    assert Statistics.read(tmp_path / "x.parquet") == found

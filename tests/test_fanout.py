@@ -1,0 +1,231 @@
+"""The fan-out with real fragments from a real database; the tabs at its other end write down what they get."""
+
+import asyncio
+import json
+
+import pytest
+from django.db.models import F
+
+from datasets_app import fanout
+from datasets_app.fanout import FanOut, Socket
+from datasets_app.models import Dataset
+from tests import factories
+from tokenizations.models import Tokenization, TokenizationShard
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Tab:
+    def __init__(self) -> None:
+        self.frames: list[str] = []
+        self.beats: list[dict] = []
+        self.is_dropped = False
+
+    async def send_text(self, text: str) -> None:
+        if text.startswith("{"):
+            self.beats.append(json.loads(text)["versions"])
+        else:
+            self.frames.append(text)
+
+    async def drop(self) -> None:
+        self.is_dropped = True
+
+
+def play(scenario):
+    """Run a scenario with a fan-out of its own, without any hints from outside."""
+
+    async def run():
+        fan = FanOut()
+        fan._tasks[0].cancel()
+        try:
+            return await scenario(fan)
+        finally:
+            for task in fan._tasks:
+                task.cancel()
+            await asyncio.gather(*fan._tasks, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+async def until(condition, seconds=5.0):
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def card_of(dataset):
+    return {f"dataset-{dataset.pk}": (dataset.pk, True)}
+
+
+def change(job, **figures):
+    """As a slot's report does, outside the event loop's thread."""
+    return asyncio.to_thread(_change, job, figures)
+
+
+def _change(job, figures):
+    from django.db import connection
+
+    TokenizationShard.objects.filter(job=job, index=0).update(version=F("version") + 1, **figures)
+    connection.close()
+
+
+@pytest.fixture
+def job():
+    job = factories.tokenization()
+    job.start()
+    return Tokenization.objects.select_related("dataset").get(pk=job.pk)
+
+
+def test_a_new_tab_gets_the_whole_card(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, card_of(job.dataset)))
+        await until(lambda: tab.frames)
+
+    play(scenario)
+
+    assert f'id="dataset-{job.dataset_id}"' in tab.frames[0]
+    assert f'id="job-{job.pk}-progress"' in tab.frames[0]
+
+
+def test_a_report_sends_the_figures_and_not_the_buttons(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, card_of(job.dataset)))
+        await until(lambda: tab.frames)
+        await change(job, processed=4, kept=4)
+        fan._hear([job.dataset_id])
+        await until(lambda: len(tab.frames) == 2)
+
+    play(scenario)
+
+    assert tab.frames[1].strip().startswith("<div")
+    assert f'id="job-{job.pk}-progress"' in tab.frames[1]
+    assert "<button" not in tab.frames[1]
+
+
+def test_a_lost_hint_is_made_up_for_by_the_next_beat(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, card_of(job.dataset)))
+        await until(lambda: tab.frames)
+        await change(job, processed=7, kept=7)
+        await until(lambda: len(tab.frames) == 2, fanout.BEAT_SECONDS + 2)
+
+    play(scenario)
+
+    assert ">7<" in tab.frames[1].replace(" ", "").replace("\n", "")
+
+
+def test_a_card_is_sent_at_most_four_times_a_second(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        socket = Socket(tab, card_of(job.dataset))
+        await fan.join(socket)
+        await until(lambda: tab.frames)
+        for rows in range(10):
+            await change(job, processed=rows, kept=rows)
+            fan._hear([job.dataset_id])
+            await asyncio.sleep(0.1)
+            await socket.acknowledge(socket.frames)
+
+    play(scenario)
+
+    assert 2 <= len(tab.frames) - 1 <= 5
+
+
+def test_a_tab_that_does_not_keep_up_gets_only_the_newest(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        socket = Socket(tab, card_of(job.dataset))
+        await fan.join(socket)
+        await until(lambda: tab.frames)
+        socket.frames = fanout.UNACKNOWLEDGED_FRAMES
+        before = len(tab.frames)
+        for rows in (3, 5):
+            await change(job, processed=rows, kept=rows)
+            await fan._refresh({job.dataset_id})
+        assert len(tab.frames) == before
+        await socket.acknowledge(socket.frames)
+        return before
+
+    before = play(scenario)
+
+    assert len(tab.frames) == before + 1
+    assert tab.frames[-1].count("data-version") == 1
+
+
+def test_a_tab_that_never_answers_is_closed(job, monkeypatch):
+    monkeypatch.setattr(fanout, "UNACKNOWLEDGED_SECONDS", 0.0)
+    tab = Tab()
+
+    async def scenario(fan):
+        socket = Socket(tab, card_of(job.dataset), frames=fanout.UNACKNOWLEDGED_FRAMES)
+        await fan.join(socket)
+        await until(lambda: tab.is_dropped, 3 * fanout.BEAT_SECONDS)
+
+    play(scenario)
+
+    assert tab.frames == []
+
+
+def test_a_deleted_dataset_leaves_every_tab(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, card_of(job.dataset)))
+        await until(lambda: tab.frames)
+        await asyncio.to_thread(_delete, job.dataset)
+        fan._hear([job.dataset_id])
+        await until(lambda: len(tab.frames) == 2)
+
+    play(scenario)
+
+    assert tab.frames[1] == fanout.gone(f"dataset-{job.dataset_id}")
+
+
+def _delete(dataset):
+    from django.db import connection
+
+    dataset.mark_for_deletion(None)
+    connection.close()
+
+
+def test_beats_name_the_versions_of_what_a_tab_shows(job):
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, card_of(job.dataset)))
+        await until(lambda: tab.beats and tab.beats[-1], 3 * fanout.BEAT_SECONDS)
+
+    play(scenario)
+
+    dataset = Dataset.objects.get(pk=job.dataset_id)
+    assert tab.beats[-1][f"dataset-{dataset.pk}"] == dataset.version
+    assert f"job-{job.pk}-progress" in tab.beats[-1]
+
+
+def test_who_may_not_control_sees_no_buttons(job):
+    may, may_not = Tab(), Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(may, {f"dataset-{job.dataset_id}": (job.dataset_id, True)}))
+        await fan.join(Socket(may_not, {f"dataset-{job.dataset_id}": (job.dataset_id, False)}))
+        await until(lambda: may.frames and may_not.frames)
+
+    play(scenario)
+
+    assert "Cancel tokenization" in may.frames[0]
+    assert "Cancel tokenization" not in may_not.frames[0]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"seen": "9"}', '{"seen": 1e400}', "x" * 10_000])
+def test_nonsense_from_a_client_is_ignored(text):
+    from datasets_app.consumers import acknowledgement
+
+    assert acknowledgement(text) is None

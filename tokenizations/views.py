@@ -1,0 +1,112 @@
+"""A new tokenization, one tokenization, and the sample."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets_app import cards
+from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.errors import JobError
+from datasets_app.models import Dataset
+from datasets_app.page import Request, by_htmx, wants_fragment
+from datasets_app.rows import first_rows
+from datasets_app.views import EVENTS_SHOWN, waiting_jobs
+from tokenizations.forms import ComposerForm
+from tokenizations.models import Tokenization, Tokenizer, tokenize
+
+INVALID = 422
+PREVIEW_ROWS = 4
+
+
+@require_http_methods(["GET", "POST"])
+def new(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
+    dataset = get_object_or_404(Dataset.objects.visible(), pk=dataset_id)
+    if not dataset.is_ready:
+        messages.warning(request, f"{dataset.name} can be tokenized when its import is finished.")
+        return redirect(dataset)
+    data = request.POST if request.method == "POST" else None
+    form = ComposerForm(data, dataset=dataset, initial=ComposerForm.initial_for(dataset) | asked(request, dataset))
+    if request.method == "POST" and form.is_valid():
+        if job := start(request, form):
+            return redirect(job)
+    context = {
+        "section": "datasets",
+        "dataset": dataset,
+        "form": form,
+        "rows": first_rows(dataset, PREVIEW_ROWS),
+        "tokenizers": Tokenizer.objects.visible().count(),
+    }
+    status = INVALID if request.method == "POST" else 200
+    return render(request, "tokenizations/new.html", context, status=status)
+
+
+def asked(request: Request, dataset: Dataset) -> dict[str, object]:
+    """The choices of an earlier tokenization, to be changed."""
+    try:
+        earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=uuid.UUID(request.GET.get("like", ""))).first()
+    except ValueError:
+        return {}
+    return {**earlier.spec, "tokenizer": earlier.tokenizer_id} if earlier else {}
+
+
+def start(request: Request, form: ComposerForm) -> Tokenization | None:
+    try:
+        job, is_new = tokenize(form.dataset, form.cleaned_data["tokenizer"], form.spec, request.user)
+    except JobError as error:
+        form.add_error(None, f"{error} {error.advice}")
+        return None
+    if not is_new:
+        messages.info(request, "The same was asked for before: this is it.")
+    return job
+
+
+@require_GET
+def detail(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+    job = get_object_or_404(Tokenization.objects.visible(), pk=job_id)
+    seen = str(job.version)
+    if wants_fragment(request) and request.GET.get("seen") == seen:
+        return by_htmx(HttpResponse(status=204))
+    progress = cards.load_job(job)
+    context = {
+        "section": "datasets",
+        "is_live": True,
+        "progress": progress,
+        "job": progress.job,
+        "dataset": progress.job.dataset,
+        "spec": progress.job.options,
+        "seen": seen,
+        "may_control": can(request.user, CONTROL, job),
+        "events": job.dataset.events.filter(job_id=job.pk).select_related("actor")[:EVENTS_SHOWN],
+        "waiting": waiting_jobs(),
+    }
+    template = "tokenizations/_detail.html" if wants_fragment(request) else "tokenizations/detail.html"
+    return by_htmx(render(request, template, context))
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+    job = get_object_or_404(Tokenization.objects.visible(), pk=job_id)
+    if not can(request.user, DELETE, job):
+        raise PermissionDenied
+    if request.method == "POST":
+        job.mark_for_deletion(request.user)
+        messages.info(request, f"{job.label} is deleted.")
+        return redirect(job.dataset)
+    progress = cards.load_job(job)
+    context = {"section": "datasets", "progress": progress, "job": progress.job, "dataset": progress.job.dataset}
+    return render(request, "tokenizations/delete.html", context)
+
+
+@require_POST
+def sample(request: Request) -> HttpResponseBase:
+    from tokenizations.sample import add_sample
+
+    try:
+        return redirect(add_sample(request.user))
+    except JobError as error:
+        messages.warning(request, f"{error} {error.advice}")
+        return redirect("datasets:list")
