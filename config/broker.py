@@ -9,14 +9,14 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Middleware, ShutdownNotifications
 
 
-class DatabaseConnections(Middleware):  # type: ignore[misc]
+class DatabaseConnections(Middleware):
     """A worker thread gives its connection back after each message."""
 
     def after_process_message(self, *args: Any, **kwargs: Any) -> None:
         close_old_connections()
 
 
-broker = RedisBroker(
+broker = RedisBroker(  # type: ignore[no-untyped-call]
     url=settings.REDIS_URL,
     namespace="tokenyard",
     middleware=[ShutdownNotifications(notify_shutdown=True), DatabaseConnections()],

@@ -10,7 +10,7 @@ PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 
 @register
 def channel_layer_outlives_idle_sockets(**kwargs: Any) -> list[CheckMessage]:
-    layer = settings.CHANNEL_LAYERS["default"]
+    layer: Any = settings.CHANNEL_LAYERS["default"]
     hosts = layer["CONFIG"]["hosts"]
     if layer["BACKEND"] == PUBSUB_LAYER and all(host.get("socket_timeout", 0) is None for host in hosts):
         return []

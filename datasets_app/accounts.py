@@ -1,5 +1,7 @@
 """Signing in and out, and the theme."""
 
+from collections.abc import Callable
+
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -22,10 +24,12 @@ GONE = 410
 class SignInRequired(LoginRequiredMiddleware):
     """Sends a page to the sign-in, and tells a script that the session is over: it could not show a form."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: object) -> HttpResponseBase:
+    def handle_no_permission(  # type: ignore[override]
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseBase:
         if "HX-Request" in request.headers or "json" in request.headers.get("Accept", ""):
             return HttpResponse("Sign in first.", status=UNAUTHORIZED, content_type="text/plain")
-        return super().handle_no_permission(request, view_func)  # type: ignore[no-any-return, misc]
+        return super().handle_no_permission(request, view_func)
 
 
 sign_in = LoginView.as_view(template_name="accounts/sign_in.html", redirect_authenticated_user=True)

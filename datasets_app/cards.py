@@ -81,6 +81,9 @@ def load_job(job: Job) -> Progress:
 
 def _counted(model: type[Job]) -> Any:
     """One extra query for the tokenizers of all tokenizations, none for an import."""
-    related = [name for name in ("dataset", "dataset__created_by", "tokenizer", "created_by", "ended_by")
-               if name.split("__")[0] in {f.name for f in model._meta.get_fields()}]
-    return model._default_manager.filter(delete_requested_at=None).with_counts().select_related(*related)  # type: ignore[attr-defined]
+    related = [
+        name
+        for name in ("dataset", "dataset__created_by", "tokenizer", "created_by", "ended_by")
+        if name.split("__")[0] in {f.name for f in model._meta.get_fields()}
+    ]
+    return model.objects.filter(delete_requested_at=None).with_counts().select_related(*related)

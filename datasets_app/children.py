@@ -70,12 +70,14 @@ class Child:
         does any other exception: a half-done request never leaks into the next one.
         """
         try:
-            failure = yield from self._converse(request, poll_seconds)
+            last = yield from self._converse(request, poll_seconds)
         except BaseException:
             self.close()
             raise
-        if failure:
-            raise JobError(failure["failed"], failure.get("advice", ""))
+        # The child is idle again: from here on it is kept, also when nobody asks for more.
+        if "failed" in last:
+            raise JobError(last["failed"], last.get("advice", ""))
+        yield last
 
     def close(self) -> None:
         """Kill and reap the child, if there is one."""
@@ -89,8 +91,8 @@ class Child:
             pipe.close()
         os.close(self._life_pipe)
 
-    def _converse(self, request: Message, poll_seconds: float) -> Generator[Message | None, None, Message | None]:
-        # Returns the message of failure, if that is how the child ended the request.
+    def _converse(self, request: Message, poll_seconds: float) -> Generator[Message | None, None, Message]:
+        # Returns the message with which the child ended the request.
         self._send(request)
         heard = checked = time.monotonic()
         while True:
@@ -106,11 +108,9 @@ class Child:
                 continue
             heard = now
             message: Message = json.loads(line)
-            if "failed" in message:
+            if "failed" in message or "done" in message:
                 return message
             yield message
-            if "done" in message:
-                return None
 
     def _send(self, request: Message) -> None:
         if self._process is None or self._process.poll() is not None:

@@ -75,7 +75,8 @@ def is_own_page(scope: dict[str, Any]) -> bool:
     """The page has to come from this very host and port, not just from an allowed host."""
     headers = dict(scope["headers"])
     origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
-    return origin.netloc == headers.get(b"host", b"").decode("latin-1") != ""
+    host: str = headers.get(b"host", b"").decode("latin-1")
+    return bool(host) and origin.netloc == host
 
 
 def shown_elements(

@@ -247,7 +247,9 @@ def card_fragments(card: Card) -> list[Fragment]:
                 Fragment(
                     id=f"job-{progress.job.pk}-progress",
                     version=progress.version,
-                    html=dict.fromkeys((True, False), render_to_string("datasets/_progress.html", {"progress": progress})),
+                    html=dict.fromkeys(
+                        (True, False), render_to_string("datasets/_progress.html", {"progress": progress})
+                    ),
                 ),
             ),
         )
@@ -260,7 +262,8 @@ def card_fragments(card: Card) -> list[Fragment]:
 
 def rendered(template: str, **context: Any) -> dict[bool, str]:
     return {
-        may_control: render_to_string(template, {**context, "may_control": may_control}) for may_control in (True, False)
+        may_control: render_to_string(template, {**context, "may_control": may_control})
+        for may_control in (True, False)
     }
 
 

@@ -12,13 +12,19 @@ from datasets_app import storage
 from datasets_app.errors import JobError
 from datasets_app.ingest.files import kind_of
 from datasets_app.ingest.source import Kind, TextRows
-from datasets_app.jobs import UNFINISHED, Status
+from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
 
 SPLITS = ("train", "validation", "test")
 # As people name the files of a split.
-SPLIT_WORDS = {"test": "test", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation"}
+SPLIT_WORDS = {
+    "test": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+}
 
 
 class ThemeForm(forms.Form):
@@ -45,7 +51,13 @@ class DatasetFilter(forms.Form):
     )
     sort = forms.ChoiceField(
         required=False,
-        choices=[("", "Latest activity"), ("name", "Name"), ("-rows", "Rows"), ("-bytes", "Size"), ("-created_at", "Added")],
+        choices=[
+            ("", "Latest activity"),
+            ("name", "Name"),
+            ("-rows", "Rows"),
+            ("-bytes", "Size"),
+            ("-created_at", "Added"),
+        ],
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,9 +103,13 @@ def some_job(kind: str = "", **conditions: Any) -> Q:
     found = Q()
     for model in Dataset.jobs_models():
         if kind in ("", model.kind):
-            jobs = model._default_manager.filter(dataset=OuterRef("pk"), delete_requested_at=None, **conditions)
-            found |= Q(Exists(jobs))
+            found |= Q(Exists(jobs_of(model).filter(dataset=OuterRef("pk"), delete_requested_at=None, **conditions)))
     return found
+
+
+def jobs_of(model: type[Job]) -> QuerySet[Any]:
+    """Of either kind, whose common base knows of no dataset."""
+    return model._default_manager.all()
 
 
 def sorted_by(datasets: QuerySet[Dataset], order: str) -> QuerySet[Dataset]:
@@ -113,27 +129,31 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
         files = data if isinstance(data, (list, tuple)) else [data]
         return [super(FilesField, self).clean(file, initial) for file in files or [None]]
 
 
 class UploadForm(forms.Form):
-    files = FilesField(error_messages={"required": "Choose at least one file.", "empty": "One of the files is empty."})
+    files = FilesField(  # type: ignore[assignment]
+        error_messages={"required": "Choose at least one file.", "empty": "One of the files is empty."}
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["files"].widget.attrs["class"] = "spoken"
 
-    def clean_files(self) -> list[UploadedFile]:
-        files: list[UploadedFile] = self.cleaned_data["files"]
+    def clean_files(self) -> "list[UploadedFile[Any]]":
+        files: list[UploadedFile[Any]] = self.cleaned_data["files"]
         for file in files:
             try:
                 kind_of(file.name or "")
             except JobError as error:
                 raise forms.ValidationError(f"{error} {error.advice}") from error
             if (file.size or 0) > settings.UPLOAD_LIMIT_BYTES:
-                raise forms.ValidationError(f"{file.name} is over {size(settings.UPLOAD_LIMIT_BYTES)}. Split it into parts.")
+                raise forms.ValidationError(
+                    f"{file.name} is over {size(settings.UPLOAD_LIMIT_BYTES)}. Split it into parts."
+                )
         return files
 
 

@@ -14,6 +14,8 @@ from datasets_app.models import Dataset, Import, Part
 from datasets_app.signals import import_finishing
 from datasets_app.slots import Keep
 
+# The kind of a shard that is made here, from no file.
+SAMPLE = "sample"
 TEXT_TYPES = ("string", "large_string")
 
 
@@ -24,7 +26,7 @@ class ImportWork:
     def request(self, claim: Claim, out: Path) -> dict[str, Any]:
         shard: Any = claim.shard
         return {
-            "do": "import",
+            "do": "sample" if shard.kind == SAMPLE else "import",
             "path": shard.path,
             "kind": shard.kind,
             "name": shard.name,

@@ -86,7 +86,8 @@ def panel(progress: Progress, may_control: bool, note: str = "") -> str:
 
 def lost_race(job: Job, deed: str) -> str:
     """Why the deed could not be done any more, with who was faster and by how much."""
-    earlier = f"{span(max((timezone.now() - job.ended_at).total_seconds(), 0))} before your {deed}" if job.ended_at else ""
+    seconds = max((timezone.now() - job.ended_at).total_seconds(), 0) if job.ended_at else 0
+    earlier = f"{span(seconds)} before your {deed}"
     who = name_of(job.ended_by)
     if job.status == Status.READY:
         return f"It finished {earlier}. The result is kept; delete it if you do not want it."

@@ -45,6 +45,7 @@ MOVES: dict[Status, set[Status]] = {
     Status.CANCELLED: {Status.QUEUED},
 }
 UNFINISHED = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
+ENDED = (Status.READY, Status.FAILED, Status.CANCELLED)
 # The most urgent first, as a card shows them.
 URGENCY = (Status.FAILED, Status.RUNNING, Status.PAUSED, Status.QUEUED, Status.CANCELLED, Status.READY)
 
@@ -57,6 +58,7 @@ class Stage(models.TextChoices):
     LOADING_DATASET = "Loading Dataset"
     ANALYZING_SCHEMA = "Analyzing Schema"
     READING = "Reading"
+    TRAINING = "Training Tokenizers"
     TOKENIZING = "Tokenizing"
     SAVING = "Saving"
     COMPLETE = "Complete"
@@ -68,13 +70,12 @@ SUMMED_REASONS = ("filtered_empty", "filtered_junk")
 SUMMED_RATES = ("bytes_per_second", "tokens_per_second")
 
 
-
-def from_now(span: timedelta) -> ExpressionWrapper:
+def from_now(span: timedelta) -> "ExpressionWrapper[Any]":
     """A moment by the database's clock, the only one that leases are measured with."""
     return ExpressionWrapper(Now() + Value(span), output_field=models.DateTimeField())
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(models.QuerySet[Any]):
     def visible(self) -> Self:
         return self.filter(delete_requested_at=None, dataset__delete_requested_at=None)
 
@@ -88,6 +89,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         fields["active_time"] = Case(When(running_since__isnull=False, then=spent), default=F("active_time"))
         fields["running_since"] = Now() if to is Status.RUNNING else None
         fields["version"] = F("version") + 1
+        if to is not Status.RUNNING:
+            fields |= {"finalize_token": None, "finalize_until": None}
+        if to in ENDED:
+            fields |= {"hold_token": None, "held_until": None}
         return self.filter(status__in=sources, delete_requested_at=None).update(status=to, **fields) > 0
 
     def claimable(self) -> Self:
@@ -97,7 +102,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def with_counts(self) -> Self:
         """The sums over the shards, each as `total_<field>`, in one subquery a figure."""
-        shards = self.model.shard_model()._default_manager.filter(job=OuterRef("pk")).order_by().values("job")
+        shards = self.model.shard_model().objects.filter(job=OuterRef("pk")).order_by().values("job")
         figures: dict[str, Any] = {
             f"total_{name}": Coalesce(Subquery(shards.annotate(figure=Sum(name)).values("figure")), Value(0))
             for name in (*SUMMED, *SUMMED_REASONS, "version")
@@ -152,7 +157,8 @@ class Job(models.Model):
     if TYPE_CHECKING:
         dataset: "models.ForeignKey[Dataset, Dataset]"
         dataset_id: uuid.UUID
-        shards: models.Manager[Any]
+        shards: Any
+        advice_on_deaths: ClassVar[str]
         total_bytes_done: int
         total_processed: int
         total_errored: int
@@ -170,8 +176,8 @@ class Job(models.Model):
         indexes = [models.Index(fields=["status", "created_at"], name="%(class)s_by_status")]
 
     @classmethod
-    def shard_model(cls) -> type[Shard]:
-        return cls._meta.get_field("shards").related_model  # type: ignore[union-attr, return-value]
+    def shard_model(cls) -> Any:
+        return cls._meta.get_field("shards").related_model
 
     @property
     def label(self) -> str:
@@ -192,14 +198,14 @@ class Job(models.Model):
     def move(self, to: Status, said: str, actor: "User | None" = None, **fields: Any) -> bool:
         """One compare-and-swap with its event and its hint. False: it lost a race, and nothing was changed."""
         with transaction.atomic():
-            if not type(self)._default_manager.filter(pk=self.pk).move(to, **fields):  # type: ignore[attr-defined]
+            if not type(self).objects.filter(pk=self.pk).move(to, **fields):
                 return False
             self.tell(to.value, said, actor)
         self.refresh_from_db()
         return True
 
     def start(self) -> bool:
-        fields = {"started_at": Coalesce("started_at", Now()), "ended_at": None, "failure": "", "advice": ""}
+        fields: dict[str, Any] = {"started_at": Coalesce("started_at", Now()), "ended_at": None, "failure": "", "advice": ""}
         return self.move(Status.RUNNING, f"{self.label} started.", **fields)
 
     def cancel(self, actor: "User | None") -> bool:
@@ -215,7 +221,7 @@ class Job(models.Model):
     def requeue(self, actor: "User | None") -> bool:
         """Resume or retry: the finished shards stay, the deaths of the others are forgiven."""
         with transaction.atomic():
-            fields = {"ended_at": None, "ended_by": None, "failure": "", "advice": "", "stage": Stage.QUEUED}
+            fields: dict[str, Any] = {"ended_at": None, "ended_by": None, "failure": "", "advice": "", "stage": Stage.QUEUED}
             if not self.move(Status.QUEUED, f"{self.label} queued again.", actor, **fields):
                 return False
             self.shards.exclude(state=Shard.State.DONE).update(deaths=0)
@@ -223,14 +229,14 @@ class Job(models.Model):
         return True
 
     def complete(self, said: str, **fields: Any) -> bool:
-        mark = {"bytes_mark": F("bytes_total"), "stage": Stage.COMPLETE}
+        mark: dict[str, Any] = {"bytes_mark": F("bytes_total"), "stage": Stage.COMPLETE}
         return self.move(Status.READY, said, ended_at=Now(), **mark, **fields)
 
     def reach(self, stage: Stage) -> None:
         """Stages only go forward while a job runs, whichever slot says so first."""
         earlier = STAGE_ORDER[: STAGE_ORDER.index(stage)]
         with transaction.atomic():
-            mine = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING, stage__in=earlier)
+            mine = type(self).objects.filter(pk=self.pk, status=Status.RUNNING, stage__in=earlier)
             if mine.update(stage=stage, version=F("version") + 1):
                 self.stage = stage
                 self.tell("stage", f"{stage.value}.", redraw=False)
@@ -252,31 +258,29 @@ class Job(models.Model):
     def raise_mark(self) -> None:
         """Keep percent where it is before a shard's counts fall."""
         done = self.shards.aggregate(done=Coalesce(Sum("bytes_done"), 0))["done"]
-        type(self)._default_manager.filter(pk=self.pk).update(
-            bytes_mark=Greatest(F("bytes_mark"), min(done, self.bytes_total))
-        )
+        type(self).objects.filter(pk=self.pk).update(bytes_mark=Greatest(F("bytes_mark"), min(done, self.bytes_total)))
 
     def hold(self) -> uuid.UUID | None:
         """Take the job for this process alone, or None if another one has it."""
         token = uuid.uuid4()
-        claimable = type(self)._default_manager.filter(pk=self.pk).claimable()  # type: ignore[attr-defined]
+        claimable = type(self).objects.filter(pk=self.pk).claimable()
         return token if claimable.update(hold_token=token, held_until=from_now(HOLD)) else None
 
     def keep_hold(self, token: uuid.UUID, span: timedelta = HOLD) -> bool:
-        mine = type(self)._default_manager.filter(pk=self.pk, hold_token=token)
+        mine = type(self).objects.filter(pk=self.pk, hold_token=token)
         return mine.update(held_until=from_now(span)) > 0
 
     def take_finalization(self, hold_token: uuid.UUID | None = None) -> uuid.UUID | None:
         """Win the right to finalize: every shard is done and nobody else is at it."""
         token = uuid.uuid4()
         free = Q(finalize_until=None) | Q(finalize_until__lt=Now())
-        jobs = type(self)._default_manager.filter(free, pk=self.pk, status=Status.RUNNING)
+        jobs = type(self).objects.filter(free, pk=self.pk, status=Status.RUNNING)
         undone = self.shards.exclude(state=Shard.State.DONE).exists()
         won = not undone and jobs.update(finalize_token=token, finalize_until=from_now(HOLD))
         return token if won else None
 
     def keep_finalization(self, token: uuid.UUID) -> None:
-        mine = type(self)._default_manager.filter(pk=self.pk, status=Status.RUNNING, finalize_token=token)
+        mine = type(self).objects.filter(pk=self.pk, status=Status.RUNNING, finalize_token=token)
         if not mine.update(finalize_until=from_now(HOLD)):
             raise Cancelled
 
@@ -298,8 +302,9 @@ def find(job_id: str | uuid.UUID) -> Job:
     """The job of this id, of whatever kind. JobError if there is none."""
     for model in models_of_jobs():
         try:
-            if job := model._default_manager.visible().filter(pk=job_id).first():  # type: ignore[attr-defined]
-                return job
+            job: Job | None = model.objects.visible().filter(pk=job_id).first()
         except ValidationError:
             break
+        if job is not None:
+            return job
     raise JobError(f"There is no job {job_id}.", "See the ids with list_tokenizations or list_datasets.")

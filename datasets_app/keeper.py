@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef
@@ -30,9 +31,9 @@ def tick() -> None:
 
 def wake_for(model: type[Job]) -> None:
     """Wake-ups for work that nobody took, be it shards or a last step."""
-    shards = model.shard_model()._default_manager.filter(job=OuterRef("pk"))
+    shards = model.shard_model().objects.filter(job=OuterRef("pk"))
     idle = Exists(shards.filter(state=Shard.State.WAITING)) | ~Exists(shards.exclude(state=Shard.State.DONE))
-    job = model._default_manager.claimable().filter(idle).first()  # type: ignore[attr-defined]
+    job = model.objects.claimable().filter(idle).first()
     if job is not None:
         job.wake()
 
@@ -78,7 +79,7 @@ def _live_tokens() -> set[str]:
     """The tokens of every attempt whose files still count: leased shards, and done ones that are not yet published."""
     tokens: set[str] = set()
     for model in models_of_jobs():
-        shards = model.shard_model()._default_manager
+        shards = model.shard_model().objects
         leased = shards.filter(state=Shard.State.RUNNING).values_list("lease_token", flat=True)
         tokens.update(token.hex for token in leased if token)
         done = shards.filter(state=Shard.State.DONE).exclude(job__status=Status.READY)
@@ -96,12 +97,10 @@ def _home(job: Job) -> Path:
     return storage.tokenization_dir(job.pk) if job.kind == "tokenization" else storage.dataset_dir(job.dataset_id)
 
 
-def _unleased(model: type[Job]):  # type: ignore[no-untyped-def]
-    leased = model.shard_model()._default_manager.leased().filter(job=OuterRef("pk"))  # type: ignore[attr-defined]
-    return model._default_manager.exclude(delete_requested_at=None).exclude(Exists(leased))
+def _unleased(model: type[Job]) -> Any:
+    leased = model.shard_model().objects.leased().filter(job=OuterRef("pk"))
+    return model.objects.exclude(delete_requested_at=None).exclude(Exists(leased))
 
 
 def _leased(model: type[Job], dataset: Dataset) -> bool:
-    return model.shard_model()._default_manager.leased().filter(job__dataset=dataset).exists()  # type: ignore[attr-defined, no-any-return]
-
-
+    return bool(model.shard_model().objects.leased().filter(job__dataset=dataset).exists())

@@ -39,7 +39,7 @@ class Claim:
         written = mine.update(version=F("version") + 1, lease_until=from_now(LEASE), **figures)
         if written:
             live.hint(self.job.dataset_id)
-        return written > 0
+        return bool(written)
 
     def finish(self, files: list[dict[str, Any]], **figures: Any) -> bool:
         """The shard's files are published: record them. False: somebody else has the shard, remove the files."""
@@ -48,7 +48,7 @@ class Claim:
         written = self._mine().update(version=F("version") + 1, files=files, **done, **rates, **figures)
         if written:
             live.hint(self.job.dataset_id)
-        return written > 0
+        return bool(written)
 
     def release(self, why: str, *, child_died: bool = False) -> None:
         """Give the shard back to be done from its start; three deaths of the child fail the job.
@@ -58,17 +58,17 @@ class Claim:
         give_back(self.job, self._mine(), self.shard, why, deaths=int(child_died))
 
     def _mine(self) -> Any:
-        return type(self.shard)._default_manager.filter(pk=self.shard.pk, lease_token=self.token)
+        return type(self.shard).objects.filter(pk=self.shard.pk, lease_token=self.token)
 
 
 def give_back(job: Job, mine: Any, shard: Shard, why: str, *, deaths: int) -> None:
-    waiting = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
+    waiting: dict[str, Any] = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
     with transaction.atomic():
         job.raise_mark()
         changes = {"version": F("version") + 1, "deaths": F("deaths") + deaths}
         if not mine.update(**waiting, **changes, **Shard.NOTHING_DONE):
             return
-        total = type(shard)._default_manager.filter(job=job).count()
+        total = job.shard_model().objects.filter(job=job).count()
         name = f"Shard {shard.index + 1} of {total} ({shard.where})"
         if why:
             job.tell("shard", f"{name} starts again: {why}.", redraw=False)
@@ -86,7 +86,7 @@ def claim(model: type[Job], worker: str, held: tuple[Job, uuid.UUID] | None = No
 
 
 def _try_claim(model: type[Job], worker: str, held: tuple[Job, uuid.UUID] | None) -> tuple[Claim | None, bool]:
-    shards = model.shard_model()._default_manager
+    shards = model.shard_model().objects
     of_job = shards.filter(job=OuterRef("pk")).order_by()
     running = of_job.filter(state=Shard.State.RUNNING).values("job").annotate(n=Count("pk")).values("n")
     jobs = (
@@ -106,14 +106,14 @@ def _try_claim(model: type[Job], worker: str, held: tuple[Job, uuid.UUID] | None
 
 def _workable(model: type[Job], held: tuple[Job, uuid.UUID] | None) -> Any:
     if held is None:
-        return model._default_manager.claimable()  # type: ignore[attr-defined]
+        return model.objects.claimable()
     job, token = held
-    return model._default_manager.filter(pk=job.pk, hold_token=token, status__in=(Status.QUEUED, Status.RUNNING))
+    return model.objects.filter(pk=job.pk, hold_token=token, status__in=(Status.QUEUED, Status.RUNNING))
 
 
 def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
     token = uuid.uuid4()
-    free = type(shard)._default_manager.filter(pk=shard.pk, state=Shard.State.WAITING)
+    free = job.shard_model().objects.filter(pk=shard.pk, state=Shard.State.WAITING)
     lease = {"state": Shard.State.RUNNING, "lease_token": token, "lease_until": from_now(LEASE), "worker": worker}
     if not free.update(version=F("version") + 1, attempts=F("attempts") + 1, **lease):
         return None
@@ -130,7 +130,7 @@ def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
 
 def to_finalize(model: type[Job], held: tuple[Job, uuid.UUID] | None = None) -> tuple[Job, uuid.UUID] | None:
     """A job whose shards are all done, with the right to finalize it."""
-    undone = model.shard_model()._default_manager.filter(job=OuterRef("pk")).exclude(state=Shard.State.DONE)
+    undone = model.shard_model().objects.filter(job=OuterRef("pk")).exclude(state=Shard.State.DONE)
     free = Q(finalize_until=None) | Q(finalize_until__lt=Now())
     for job in _workable(model, held).filter(free).exclude(Exists(undone)).select_related("dataset"):
         if job.status == Status.QUEUED and not job.start():
@@ -142,10 +142,8 @@ def to_finalize(model: type[Job], held: tuple[Job, uuid.UUID] | None = None) -> 
 
 def expire(model: type[Job]) -> int:
     """Give back the shards whose slot has fallen silent. Returns how many there were."""
-    expired = list(model.shard_model()._default_manager.expired().select_related("job__dataset"))  # type: ignore[attr-defined]
+    expired = list(model.shard_model().objects.expired().select_related("job__dataset"))
     for shard in expired:
-        mine = type(shard)._default_manager.expired().filter(pk=shard.pk, lease_token=shard.lease_token)  # type: ignore[attr-defined]
+        mine = type(shard).objects.expired().filter(pk=shard.pk, lease_token=shard.lease_token)
         give_back(shard.job, mine, shard, f"its worker {shard.worker} fell silent", deaths=0)
     return len(expired)
-
-

@@ -67,10 +67,7 @@ class Dataset(models.Model):
     objects = DatasetQuerySet.as_manager()
 
     if TYPE_CHECKING:
-        import_job: "Import"
-        parts: models.Manager["Part"]
-        events: models.Manager["Event"]
-        tokenizations: models.Manager[Any]
+        tokenizations: Any
 
     class Meta:
         ordering = ["-created_at"]
@@ -84,7 +81,7 @@ class Dataset(models.Model):
 
     @classmethod
     def jobs_models(cls) -> list[type[Job]]:
-        return [Import, cls._meta.get_field("tokenizations").related_model]  # type: ignore[union-attr, list-item]
+        return [Import, cls._meta.get_field("tokenizations").related_model]  # type: ignore[list-item]
 
     @property
     def is_ready(self) -> bool:
@@ -112,7 +109,7 @@ class Dataset(models.Model):
             if not gone.update(delete_requested_at=Now(), name=free_name, version=F("version") + 1):
                 return
             for model in self.jobs_models():
-                jobs = model._default_manager.filter(dataset=self, delete_requested_at=None)
+                jobs: Any = model.objects.filter(**{"dataset": self}, delete_requested_at=None)
                 jobs.update(delete_requested_at=Now(), version=F("version") + 1)
             self.events.create(kind="deleted", text="Deleted.", actor=actor)
             live.hint(self.pk)
@@ -222,7 +219,7 @@ class Upload(models.Model):
         return f"{len(self.files)} files of {self.created_by}"
 
     def path(self, file: dict[str, Any]) -> Path:
-        return storage.upload_dir(self.pk) / file["stored"]
+        return storage.upload_dir(self.pk) / str(file["stored"])
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

@@ -38,7 +38,9 @@ class Presence:
         connection.close()
 
     def _beat(self) -> None:
-        Worker.objects.update_or_create(pk=self.id, defaults={"queue": self.queue, "slots": self.slots, "seen_at": Now()})
+        Worker.objects.update_or_create(
+            pk=self.id, defaults={"queue": self.queue, "slots": self.slots, "seen_at": Now()}
+        )
 
     def _quietly(self, call: object) -> None:
         try:

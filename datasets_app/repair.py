@@ -39,8 +39,8 @@ def edit_dataset(dataset: Dataset, changes: dict[str, Any], actor: "User | None"
         raise JobError(f"There is no text column {column}.", f"Choose one of: {', '.join(dataset.text_columns)}.")
     try:
         with transaction.atomic():
-            before = Dataset.objects.select_related("created_by").get(pk=dataset.pk)
             hold_dataset(dataset)
+            before = Dataset.objects.select_related("created_by").get(pk=dataset.pk)
             Dataset.objects.filter(pk=dataset.pk).update(**changes)
             for field, value in changes.items():
                 Event.objects.create(
@@ -48,14 +48,14 @@ def edit_dataset(dataset: Dataset, changes: dict[str, Any], actor: "User | None"
                 )
             live.hint(dataset.pk)
     except IntegrityError as error:
-        raise JobError(f"There is already a dataset named {changes['name']}.", "Choose another name.") from error
+        raise JobError(f"There is already a dataset named {changes.get('name')}.", "Choose another name.") from error
 
 
 def edit_job(job: Job, changes: dict[str, Any], actor: "User | None") -> None:
     """Its owner. JobError if it is being deleted."""
     with transaction.atomic():
         jobs: Any = type(job)._default_manager
-        before = jobs.select_related("created_by").get(pk=job.pk)
+        before = jobs.select_related("created_by").filter(pk=job.pk).first()
         if not jobs.visible().filter(pk=job.pk).update(version=F("version") + 1, **changes):
             raise being_deleted()
         for field, value in changes.items():

@@ -15,7 +15,7 @@ LEASE = timedelta(seconds=15)
 CHILD_DEATHS_ALLOWED = 3
 
 
-class ShardQuerySet(models.QuerySet["Shard"]):
+class ShardQuerySet(models.QuerySet[Any]):
     def expired(self) -> Self:
         return self.filter(state=Shard.State.RUNNING, lease_until__lt=Now())
 

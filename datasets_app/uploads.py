@@ -14,6 +14,7 @@ from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
 from datasets_app.ingest.files import kind_of
 from datasets_app.models import Upload
+from datasets_app.rows import as_text
 
 NAME_SHOWN = 200
 PREVIEWED_FILES = 6
@@ -30,7 +31,7 @@ class Preview:
 
     file: dict[str, Any]
     columns: list[tuple[str, str]] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, str]] = field(default_factory=list)
     text_column: str | None = None
     warnings: list[str] = field(default_factory=list)
     problem: str = ""
@@ -42,7 +43,7 @@ def shown_name(name: str) -> str:
     return INVISIBLE.sub("", name)[-NAME_SHOWN:] or "file"
 
 
-def receive(files: list[UploadedFile], user: User) -> Upload:
+def receive(files: "list[UploadedFile[Any]]", user: User) -> Upload:
     """Keep the files under numbers of ours; the names are for reading only."""
     upload = Upload(created_by=user)
     for number, file in enumerate(files):
@@ -70,9 +71,7 @@ def take(file: TemporaryUploadedFile, target: Path) -> None:
 
 def previews(upload: Upload, text_rows: str) -> list[Preview]:
     """Of the first few files; the others are of the same kind, or the import says so."""
-    child = Child(
-        "datasets_app.ingest.child", memory_limit_bytes=PREVIEW_MEMORY_BYTES, silence_seconds=PREVIEW_SECONDS
-    )
+    child = Child("datasets_app.ingest.child", memory_limit_bytes=PREVIEW_MEMORY_BYTES, silence_seconds=PREVIEW_SECONDS)
     try:
         return [preview(child, upload, file, text_rows) for file in upload.files[:PREVIEWED_FILES]]
     finally:
@@ -95,4 +94,5 @@ def preview(child: Child, upload: Upload, file: dict[str, Any], text_rows: str) 
     except ChildDied as death:
         return Preview(file, problem=f"{file['name']} cannot be shown: reading it {death}.", advice="Check the file.")
     columns = [(name, kind) for name, kind in seen["columns"]]
-    return Preview(file, columns, seen["rows"], seen["text_column"], seen["warnings"])
+    rows = [{name: as_text(value) for name, value in row.items()} for row in seen["rows"]]
+    return Preview(file, columns, rows, seen["text_column"], seen["warnings"])

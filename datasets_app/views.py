@@ -54,7 +54,7 @@ def list_datasets(request: Request) -> HttpResponseBase:
 
 
 def tokenizations_total() -> int:
-    return sum(model._default_manager.visible().count() for model in jobs.models_of_jobs() if model.kind != "import")  # type: ignore[attr-defined]
+    return sum(model._default_manager.visible().count() for model in jobs.models_of_jobs() if model.kind != "import")
 
 
 @require_GET
@@ -140,7 +140,7 @@ def waiting_jobs() -> int:
     """How many jobs wait for a kind of worker of which none is running."""
     waiting = 0
     for model in jobs.models_of_jobs():
-        claimable = model._default_manager.claimable().count()  # type: ignore[attr-defined]
+        claimable = model._default_manager.claimable().count()
         waiting += claimable if claimable and not Worker.objects.slots(model.queue) else 0
     return waiting
 

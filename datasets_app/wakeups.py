@@ -20,7 +20,7 @@ def _enqueue(queue: str, actor: str, count: int) -> None:
     broker = dramatiq.get_broker()
     try:
         for _ in range(count - _waiting(broker, queue)):
-            message = dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
+            message: dramatiq.Message[Any] = dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
             broker.enqueue(message)
     except (BrokerConnectionError, RedisError) as error:
         logger.warning("The workers were not woken (%s); the keeper tries again.", error)

@@ -17,7 +17,9 @@ def queued_dataset(name: str = "letters", files: int = 1, **fields: Any) -> Data
     return create_dataset(name, Dataset.Source.SERVER, [a_file(f"{i}.csv") for i in range(files)], **fields)
 
 
-def ready_dataset(name: str = "letters", groups: int = 4, rows: int = 10, group_bytes: int = 40 << 20, **fields: Any) -> Dataset:
+def ready_dataset(
+    name: str = "letters", groups: int = 4, rows: int = 10, group_bytes: int = 40 << 20, **fields: Any
+) -> Dataset:
     """Each row group is more than a shard holds, so that there are as many shards as groups."""
     dataset = queued_dataset(name, **fields)
     Import.objects.filter(dataset=dataset).update(status=Status.READY)

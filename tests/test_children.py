@@ -124,6 +124,15 @@ def test_leaving_in_the_middle_kills_the_child(child: Child) -> None:
     assert "done" in answers(child, do="count", to=1)[-1]
 
 
+def test_leaving_after_the_last_message_keeps_the_child(child: Child) -> None:
+    conversation = child.run({"do": "count", "to": 1})
+    done = next(message for message in conversation if message and "done" in message)
+
+    conversation.close()
+
+    assert child.pid == done["done"]["pid"]
+
+
 def test_noise_on_standard_output_does_not_break_the_protocol(child: Child) -> None:
     messages = answers(child, do="shout")
 

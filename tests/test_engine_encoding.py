@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def batch(texts: Sequence[str | bytes | None]) -> TextBatch:
 
 
 def ids_by_row(ids: Ids, offsets: Offsets) -> list[list[int]]:
-    return [ids[start:stop].tolist() for start, stop in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [ids[start:stop].tolist() for start, stop in pairwise(offsets)]
 
 
 @pytest.mark.parametrize("name", ["fastokens", "tokenizers"])
@@ -59,7 +60,8 @@ def test_an_encoder_gives_flat_ids_and_offsets(tokenizer_file: Path, name: str) 
 
     ids, offsets = load_encoder(tokenizer_file, name).encode(texts)
 
-    assert (ids.dtype, offsets.dtype) == (np.uint32, np.int64)
+    assert ids.dtype == np.uint32
+    assert offsets.dtype == np.int64
     assert ids_by_row(ids, offsets) == [reference(byte_bpe()).encode(text).ids for text in texts]
 
 
@@ -151,6 +153,17 @@ def test_a_template_that_repeats_the_row_is_refused() -> None:
 
     with pytest.raises(JobError, match="does more than put special tokens around"):
         frame_of(tokenizer)
+
+
+def test_the_frame_is_found_where_most_texts_are_refused() -> None:
+    from tokenizers import processors
+
+    tokenizer = load(word_level(unknown=None))
+    tokenizer.post_processor = processors.TemplateProcessing(single="! $A !", special_tokens=[("!", 3)])
+
+    frame = frame_of(tokenizer)
+
+    assert (frame.before.tolist(), frame.after.tolist()) == ([3], [3])
 
 
 def fates(rows: EncodedRows) -> list[Fate]:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
-from tests.engine_samples import byte_bpe, needs_shared, shared_tokenizers, wordpiece
+from tests.engine_samples import SHARED, byte_bpe, needs_shared, shared_tokenizers, wordpiece
 from tokenizations.engine.filters import NEVER, junk_level, junk_levels, junk_ratios, junk_tokens
 from tokenizations.engine.spec import FILTER_MODES, FilterMode
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
@@ -40,6 +41,11 @@ GOOD = [
     "\nab",
 ]
 
+# GPT-2's alphabet: printable bytes stand for themselves, the others for the characters from U+0100 on.
+PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+BYTES = {chr(byte): byte for byte in PRINTABLE}
+BYTES |= {chr(0x100 + place): byte for place, byte in enumerate(sorted(set(range(256)) - set(PRINTABLE)))}
+
 
 @pytest.mark.parametrize(("mode", "text"), [(mode, text) for mode, texts in JUNK_FROM.items() for text in texts])
 def test_a_token_is_junk_from_this_mode_on(mode: FilterMode, text: str) -> None:
@@ -58,7 +64,7 @@ def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> Non
     masks = [junk_tokens(levels, mode) for mode in FILTER_MODES]
 
     assert not masks[0].any()
-    assert all((later >= earlier).all() for earlier, later in zip(masks, masks[1:], strict=False))
+    assert all((later >= earlier).all() for earlier, later in pairwise(masks))
 
 
 def test_pieces_of_a_character_are_never_junk() -> None:
@@ -66,11 +72,12 @@ def test_pieces_of_a_character_are_never_junk() -> None:
     vocabulary = vocabulary_of(tokenizer)
     levels = junk_levels(vocabulary)
 
-    pieces = [tokenizer.token_to_id(token) for token in ("ä", "º", "Ã")]  # bytes E4, BA, C3
+    ids = tokenizer.get_vocab()
+    pieces = [ids[token] for token in ("ä", "º", "Ã")]  # bytes E4, BA, C3
     assert vocabulary.pieces[pieces].all()
     assert (levels[pieces] == NEVER).all()
-    assert levels[tokenizer.token_to_id("Ā")] == FILTER_MODES.index(FilterMode.MINIMAL)  # byte 0
-    assert levels[tokenizer.token_to_id("Ġ")] == FILTER_MODES.index(FilterMode.CONSERVATIVE)
+    assert levels[ids["Ā"]] == FILTER_MODES.index(FilterMode.MINIMAL)  # byte 0
+    assert levels[ids["Ġ"]] == FILTER_MODES.index(FilterMode.CONSERVATIVE)
 
 
 def test_a_whole_replacement_character_is_no_piece() -> None:
@@ -142,7 +149,25 @@ def test_real_vocabularies_read_as_text(path: Path) -> None:
     vocabulary = vocabulary_of(tokenizer)
     levels = junk_levels(vocabulary)
 
-    whole = [text for text, piece in zip(vocabulary.texts, vocabulary.pieces, strict=True) if not piece]
     by_text = {text.strip(): level for text, level in zip(vocabulary.texts, levels, strict=True)}
     assert (by_text["the"], by_text["!"]) == (NEVER, FILTER_MODES.index(FilterMode.STANDARD))
-    assert all(set(text) <= {"\ufffd"} for text in whole if "\ufffd" in text)
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["gpt2", "dolma2.json", "gpt-neox-20b.json"])
+def test_a_token_is_a_piece_exactly_if_its_bytes_are_not_utf8(name: str) -> None:
+    tokenizer = load(read_tokenizer(SHARED / "tokenizers" / name).json_bytes)
+
+    pieces = vocabulary_of(tokenizer).pieces
+
+    for token, number in tokenizer.get_vocab(with_added_tokens=False).items():
+        if set(token) <= BYTES.keys():
+            assert pieces[number] == (not is_utf8(bytes(BYTES[character] for character in token)))
+
+
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

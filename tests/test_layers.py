@@ -7,14 +7,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("config", "datasets_app", "tokenizations")
-PURE = ("datasets_app/errors.py", "datasets_app/children.py", "datasets_app/rates.py", "datasets_app/ingest", "tokenizations/engine")
+PURE = (
+    "datasets_app/errors.py",
+    "datasets_app/children.py",
+    "datasets_app/rates.py",
+    "datasets_app/ingest",
+    "tokenizations/engine",
+)
 FRAMEWORKS = ("django", "channels", "dramatiq")
 ABOVE = {
     "datasets_app": ("tokenizations", "config"),
     "tokenizations": ("config",),
     "datasets_app/live.py": ("datasets_app.jobs", "datasets_app.models", "datasets_app.fanout"),
     "datasets_app/shards.py": ("datasets_app.models", "datasets_app.jobs"),
-    "datasets_app/models.py": ("datasets_app.fanout", "datasets_app.consumers", "datasets_app.views", "datasets_app.forms"),
+    "datasets_app/models.py": (
+        "datasets_app.fanout",
+        "datasets_app.consumers",
+        "datasets_app.views",
+        "datasets_app.forms",
+    ),
     "datasets_app/fanout.py": ("datasets_app.consumers", "datasets_app.views"),
     "datasets_app/forms.py": ("datasets_app.views",),
     "tokenizations/models.py": ("tokenizations.views", "tokenizations.forms", "tokenizations.tokenizing"),

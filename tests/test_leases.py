@@ -181,7 +181,9 @@ def test_whatever_happens_rows_add_up_and_percent_never_falls(seed):
         elif deed == "resume":
             job.requeue(None)
         elif deed == "expire":
-            TokenizationShard.objects.filter(state=Shard.State.RUNNING).update(lease_until=from_now(timedelta(seconds=-1)))
+            TokenizationShard.objects.filter(state=Shard.State.RUNNING).update(
+                lease_until=from_now(timedelta(seconds=-1))
+            )
             leases.expire(Tokenization)
         elif claims:
             taken = chance.choice(claims)

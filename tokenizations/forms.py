@@ -23,7 +23,7 @@ FILTERS = {
 }
 
 
-class TokenizerChoice(forms.ModelChoiceField):
+class TokenizerChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, tokenizer: Any) -> str:
         return f"{tokenizer.name}: {tokenizer.kind}, {number(tokenizer.vocabulary_size)} ids"
 
@@ -118,15 +118,17 @@ class ComposerForm(forms.Form):
 
 class TokenizerForm(forms.Form):
     name = forms.CharField(max_length=NAME_LENGTH, label="Name")
-    files = FilesField(label="Files", error_messages={"required": "Choose its files."})
+    files = FilesField(  # type: ignore[assignment]
+        label="Files", error_messages={"required": "Choose its files."}
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["files"].widget.attrs |= {"class": "spoken", "accept": ".json,.txt"}
 
-    def clean_files(self) -> list[UploadedFile]:
+    def clean_files(self) -> "list[UploadedFile[Any]]":
         """One tokenizer.json, under whatever name, or a pair of vocab.json and merges.txt."""
-        files: list[UploadedFile] = self.cleaned_data["files"]
+        files: list[UploadedFile[Any]] = self.cleaned_data["files"]
         names = {(file.name or "").lower() for file in files}
         single = len(files) == 1 and all(name.endswith(".json") for name in names) and not names & PAIR
         if not single and names != PAIR:

@@ -75,7 +75,7 @@ class Tokenizer(models.Model):
 
     def remove(self) -> None:
         """Delete it with its file. JobError if tokenizations were made with it."""
-        uses = self.tokenizations.visible().count()  # type: ignore[attr-defined]
+        uses = self.tokenizations.visible().count()
         if uses or self.tokenizations.exists():
             raise JobError(
                 f"{self.name} is used by {uses or 'a few just deleted'} tokenizations.",
@@ -137,7 +137,7 @@ class Tokenization(Job):
             counted = type(self).objects.filter(pk=self.pk).with_counts().get()
             if mine.update(delete_requested_at=Now(), fingerprint=f"deleted {self.pk}"):
                 # the dataset's version makes up for the counters that leave the sum
-                self.dataset.touch(counted.version + counted.total_version)  # type: ignore[attr-defined]
+                self.dataset.touch(counted.version + counted.total_version)
                 self.tell("deleted", f"{self.label} deleted.", actor)
 
 

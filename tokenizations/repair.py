@@ -44,7 +44,7 @@ def edit_tokenizer(tokenizer: Tokenizer, changes: dict[str, Any]) -> None:
                 dataset.touch()
                 live.hint(dataset.pk)
     except IntegrityError as error:
-        raise JobError(f"There is already a tokenizer named {changes['name']}.", "Choose another name.") from error
+        raise JobError(f"There is already a tokenizer named {changes.get('name')}.", "Choose another name.") from error
 
 
 # Files

@@ -72,6 +72,6 @@ def delete_tokenizer(request: Request, tokenizer_id: uuid.UUID) -> HttpResponseB
         else:
             messages.info(request, f"{tokenizer.name} is deleted.")
         return redirect("tokenizations:tokenizers")
-    uses = tokenizer.tokenizations.visible().select_related("dataset")  # type: ignore[attr-defined]
+    uses = tokenizer.tokenizations.visible().select_related("dataset")
     context = {"section": "tokenizers", "tokenizer": tokenizer, "uses": uses}
     return render(request, "tokenizations/delete_tokenizer.html", context)

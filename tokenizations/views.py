@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets_app import cards
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
+from datasets_app.jobs import Status
 from datasets_app.models import Dataset
 from datasets_app.page import Request, by_htmx, wants_fragment
 from datasets_app.rows import first_rows
@@ -30,9 +31,8 @@ def new(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
         return redirect(dataset)
     data = request.POST if request.method == "POST" else None
     form = ComposerForm(data, dataset=dataset, initial=ComposerForm.initial_for(dataset) | asked(request, dataset))
-    if request.method == "POST" and form.is_valid():
-        if job := start(request, form):
-            return redirect(job)
+    if request.method == "POST" and form.is_valid() and (job := start(request, form)):
+        return redirect(job)
     context = {
         "section": "datasets",
         "dataset": dataset,
@@ -47,9 +47,10 @@ def new(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
 def asked(request: Request, dataset: Dataset) -> dict[str, object]:
     """The choices of an earlier tokenization, to be changed."""
     try:
-        earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=uuid.UUID(request.GET.get("like", ""))).first()
+        like = uuid.UUID(request.GET.get("like", ""))
     except ValueError:
         return {}
+    earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=like).first()
     return {**earlier.spec, "tokenizer": earlier.tokenizer_id} if earlier else {}
 
 
@@ -73,7 +74,7 @@ def detail(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
     progress = cards.load_job(job)
     context = {
         "section": "datasets",
-        "is_live": True,
+        "is_live": job.status != Status.READY,
         "progress": progress,
         "job": progress.job,
         "dataset": progress.job.dataset,

@@ -1,5 +1,6 @@
 """Reading foreign files and training, in a watched process of its own: `python -m datasets_app.ingest.child`."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ def handle(request: Message) -> Iterator[Message]:
         case "preview":
             yield {"done": preview(_source(request), request.get("rows", PREVIEW_ROWS)).to_dict()}
         case "sample":
-            yield from write_sample(Path(request["out"]))
+            yield from _sample(Path(request["out"]), request["stem"])
         case other:
             raise ValueError(f"nobody knows how to {other}")
 
@@ -54,6 +55,33 @@ def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) ->
         yield {"stage": "Saving"}
         parts = [part.to_dict() for part in writer.finish()]
     yield {"done": {"counts": _counts(writer.rows, source.bytes), "parts": parts}}
+
+
+def _sample(folder: Path, stem: str) -> Iterator[Message]:
+    """Make the sample and import it at once: the parts of both splits, and the tokenizers as further files."""
+    made: Message = {}
+    for message in write_sample(folder):
+        made = message.get("done", made)
+        if "done" not in message:
+            yield message
+    parts: list[Message] = []
+    for file in made["files"]:
+        source = Source(folder / file["name"], Kind(file["kind"]), file["name"], TextRows.LINES)
+        for message in _write(source, None, folder, f"{stem}-{file['split']}"):
+            if "done" in message:
+                parts += [{**part, "split": file["split"]} for part in message["done"]["parts"]]
+    yield {"stage": "Saving"}
+    files = [_tokenizer_file(folder, stem, tokenizer) for tokenizer in made["tokenizers"]]
+    rows = sum(part["rows"] for part in parts)
+    size = sum(file["bytes"] for file in made["files"])
+    yield {"done": {"counts": _counts(rows, size), "parts": parts, "files": files}}
+
+
+def _tokenizer_file(folder: Path, stem: str, tokenizer: Message) -> Message:
+    name = f"{stem}-{tokenizer['file']}"
+    content = (folder / tokenizer["file"]).rename(folder / name).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    return {"role": "tokenizer", "name": name, "title": tokenizer["name"], "bytes": len(content), "sha256": digest}
 
 
 def _source(request: Message) -> Source:

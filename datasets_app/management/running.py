@@ -14,14 +14,13 @@ from tqdm import tqdm
 
 from datasets_app import cards, leases
 from datasets_app.errors import JobError
-from datasets_app.jobs import UNFINISHED, Job, Status
+from datasets_app.jobs import ENDED, UNFINISHED, Job, Status
 from datasets_app.models import Worker
 from datasets_app.progress import Progress
 from datasets_app.slots import Slot, Work
 
 POLL_SECONDS = 0.25
 EXPIRE_SECONDS = 5.0
-ENDED = {Status.READY, Status.FAILED, Status.CANCELLED}
 
 
 def follow(job: Job, wait_seconds: float | None) -> None:
@@ -31,7 +30,9 @@ def follow(job: Job, wait_seconds: float | None) -> None:
         has_warned = False
         while not show(bar, job):
             if not has_warned and job.status == Status.QUEUED and not Worker.objects.slots(job.queue):
-                bar.write("No worker is running: start one with `manage.py worker`, or all with `make run`.", sys.stderr)
+                bar.write(
+                    "No worker is running: start one with `manage.py worker`, or all with `make run`.", sys.stderr
+                )
                 has_warned = True
             if deadline and time.monotonic() > deadline:
                 raise JobError(
@@ -61,7 +62,7 @@ def run_here(job: Job, work: Work, token: uuid.UUID) -> None:
 def _drain(job: Job, work: Work, token: uuid.UUID) -> None:
     slot = Slot(work)
     try:
-        while type(job)._default_manager.filter(pk=job.pk, hold_token=token, status__in=UNFINISHED).exists():
+        while type(job).objects.filter(pk=job.pk, hold_token=token, status__in=UNFINISHED).exists():
             if not slot.work_once((job, token)):
                 time.sleep(POLL_SECONDS / 5)
     finally:
@@ -95,7 +96,7 @@ def interruptible(job: Job, token: uuid.UUID | None = None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if sys.stdin.isatty() and _wants_to_detach():
-            type(job)._default_manager.filter(pk=job.pk, hold_token=token).update(hold_token=None, held_until=None)
+            type(job).objects.filter(pk=job.pk, hold_token=token).update(hold_token=None, held_until=None)
             job.wake()
             raise JobError(f"{job} is left to the workers.", f"Its id is {job.pk}.") from None
         job.cancel(None)

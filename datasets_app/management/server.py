@@ -31,8 +31,6 @@ Application = Callable[[Message, Receive, Callable[[Message], Awaitable[None]]],
 
 
 class Server(DaphneServer):  # type: ignore[misc]
-    has_listened = False
-
     @classmethod
     def at(cls, host: str, port: int, application: Application) -> "Server":
         endpoints = build_endpoint_description_strings(host=host, port=port)
@@ -52,12 +50,13 @@ class Server(DaphneServer):  # type: ignore[misc]
         )
 
     def run(self) -> None:
+        self.ports: list[Any] = []
         for number in lifetime.end_signals():
             signal.signal(number, self._told)
         super().run()
 
     def listen_success(self, port: Any) -> None:
-        self.has_listened = True
+        self.ports.append(port)
         super().listen_success(port)
 
     def create_application(self, protocol: Any, scope: Message) -> Any:
@@ -68,12 +67,15 @@ class Server(DaphneServer):  # type: ignore[misc]
 
     def _told(self, number: int, frame: FrameType | None) -> None:
         lifetime.end_soon()
-        reactor.callFromThread(self._drain, time.monotonic() + DRAIN_SECONDS)
+        reactor.callFromThread(self._end)
+
+    def _end(self) -> None:
+        """Take no new connections, let the requests in flight finish, then stop (browsers' sockets come back)."""
+        for port in self.ports:
+            port.stopListening()
+        self._drain(time.monotonic() + DRAIN_SECONDS)
 
     def _drain(self, deadline: float) -> None:
-        """Take no new connections, let the requests in flight finish, then stop (browsers' sockets come back)."""
-        for listener in self.listeners:
-            listener.addCallback(stop_listening)
         if any(map(self._is_in_flight, self.connections)) and time.monotonic() < deadline:
             reactor.callLater(DRAIN_POLL_SECONDS, self._drain, deadline)
         else:
@@ -82,11 +84,6 @@ class Server(DaphneServer):  # type: ignore[misc]
     def _is_in_flight(self, protocol: Any) -> bool:
         details = self.connections[protocol]
         return isinstance(protocol, WebRequest) and "application_instance" in details and "disconnected" not in details
-
-
-def stop_listening(port: Any) -> Any:
-    port.stopListening()
-    return port
 
 
 def bodies_from_disk(application: Application) -> Application:

@@ -21,7 +21,7 @@ from datasets_app.models import Dataset
 class YardCommand(BaseCommand):
     """Subclasses answer from `work` with the object to show and whether all went well."""
 
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")

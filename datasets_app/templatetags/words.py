@@ -65,7 +65,9 @@ def card_size(card: Card) -> str:
 
 def panel_size(progress: Progress) -> str:
     if shows_progress(progress):
-        return "large" if progress.job.kind == "import" else "full"
+        if progress.job.kind == "import":
+            return "medium"
+        return "full" if progress.shows_filter else "large"
     return "medium" if progress.job.status in (Status.FAILED, Status.READY) else ""
 
 

@@ -16,7 +16,7 @@ from tokenizations.engine.tokenizer_files import one_line
 
 # Rows cost something too: of very short ones a batch holds no more than this.
 BATCH_ROWS = 1 << 16
-PROBE_BYTES = 1 << 20
+PROBE_BYTES = 1 << 19
 PROBE_ROWS = 512
 
 
@@ -72,7 +72,7 @@ class Part:
 
 
 def probe_rows(part: Part, group: int, column: str) -> list[str]:
-    """Rows to try an encoder on: spread over a row group, up to 1 MiB of text, and the longest one within 1 MiB."""
+    """Rows to try an encoder on: spread over a row group, up to half a MiB of text, and the longest one within that."""
     part.check_column(column)
     texts = part.texts(group, column)
     sizes = _sizes(texts)

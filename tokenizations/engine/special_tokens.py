@@ -1,5 +1,7 @@
 """The special tokens that a tokenizer's own template puts around a row, such as [CLS] and [SEP]."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +12,7 @@ from datasets_app.errors import JobError
 from tokenizations.engine.tokenizer_files import TRIAL_TEXT
 
 Int32s = npt.NDArray[np.int32]
+TRIAL_TOKENS = 32
 TRIAL_TEXTS = (TRIAL_TEXT, "", "a", " b", "Two lines\nof 12 words.", "x y z " * 20)
 
 
@@ -32,9 +35,11 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
 
     Raises JobError for a tokenizer that does more to a row than put the same tokens around it.
     """
-    pairs = [(_encode(tokenizer, text, special=False), _encode(tokenizer, text, special=True)) for text in TRIAL_TEXTS]
-    plain, framed = pairs[0]
-    count = len(framed) - len(plain)
+    if tokenizer.post_processor is None:
+        return NO_FRAME
+    pairs = list(_trials(tokenizer))
+    plain, framed = max(pairs, default=([], []))
+    count = len(framed) - len(plain) if plain else -1
     for split in range(count + 1):
         before, after = framed[:split], framed[len(framed) - (count - split) :]
         if all(framed == before + plain + after for plain, framed in pairs):
@@ -44,6 +49,8 @@ def frame_of(tokenizer: Tokenizer) -> Frame:
     )
 
 
-def _encode(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=special).ids
-    return ids
+def _trials(tokenizer: Tokenizer) -> Iterator[tuple[list[int], list[int]]]:
+    known = [tokenizer.decode([number], skip_special_tokens=False) for number in range(TRIAL_TOKENS)]
+    for text in (*TRIAL_TEXTS, *known):
+        with suppress(Exception):  # a bare Exception for a word that the tokenizer does not know
+            yield tokenizer.encode(text, add_special_tokens=False).ids, tokenizer.encode(text).ids

@@ -24,8 +24,12 @@ class Command(YardCommand):
         super().add_arguments(parser)
         parser.add_argument("name")
         parser.add_argument("files", nargs="+", metavar="FILE[:SPLIT]")
-        parser.add_argument("--text-column", default="", help="the column to tokenize; by default the one with most text")
-        parser.add_argument("--text-rows", choices=["lines", "file"], default="lines", help="what a row of a .txt file is")
+        parser.add_argument(
+            "--text-column", default="", help="the column to tokenize; by default the one with most text"
+        )
+        parser.add_argument(
+            "--text-rows", choices=["lines", "file"], default="lines", help="what a row of a .txt file is"
+        )
         parser.add_argument("--detach", action="store_true", help="leave it to the running workers")
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
@@ -65,7 +69,9 @@ def described(argument: str) -> dict[str, Any]:
     if not path.is_file() or not os.access(path, os.R_OK):
         raise JobError(f"{path} is not a file that can be read.", "Give the path of a data file.")
     if not storage.is_split_name(split):
-        raise JobError(f"{split} cannot be the name of a split.", "Use letters, digits, _ and single dots, such as train.")
+        raise JobError(
+            f"{split} cannot be the name of a split.", "Use letters, digits, _ and single dots, such as train."
+        )
     path = path.resolve()
     kind = kind_of(path.name)
     return {"name": path.name, "path": str(path), "split": split, "kind": kind, "bytes": path.stat().st_size}

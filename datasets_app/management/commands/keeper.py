@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they load every page; web and migrate make them
     help = "Do now and then what nobody else will: wake workers, free silent shards, finish deletions."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,22 +31,22 @@ class Command(BaseCommand):
     help = "Start Tokenyard here: the web server, the workers, the keeper and, unless REDIS_URL is set, a Redis server."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=port_number, default=8000, help="of the web server; 0 takes a free one")
+        parser.add_argument("--port", default="8000", help="of the web server; 0 takes a free one")
         parser.add_argument(
             "--follow-parent", action="store_true", help="end when the process that started this one ends"
         )
 
-    def handle(self, *args: Any, port: int, follow_parent: bool, **options: Any) -> None:
+    def handle(self, *args: Any, port: str, follow_parent: bool, **options: Any) -> None:
         parent = os.getppid() if follow_parent else None
         with taken_lock(settings.VAR / "up.lock", str(os.getpid())), family_lock() as family:
-            port = port or free_port()
-            check_ports(port)
+            number = port_number(port) or free_port()
+            check_ports(number)
             self.say("Starting Tokenyard…")
             migrate()
-            banner = banner_for(f"http://{HOST}:{port}")
+            banner = banner_for(f"http://{HOST}:{number}")
             connections.close_all()
             supervisor = Supervisor(settings.VAR / "log", self.say, inherit=[family.fileno()], parent=parent)
-            asyncio.run(supervisor.run(base(), services(port), started=lambda: self.say(banner)))
+            asyncio.run(supervisor.run(base(), services(number), started=lambda: self.say(banner)))
         self.say("Tokenyard has stopped.")
 
     def say(self, line: str) -> None:

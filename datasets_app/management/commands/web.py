@@ -23,5 +23,5 @@ class Command(BaseCommand):
 
         server = Server.at(host, port, get_default_application())
         server.run()
-        if not server.has_listened:
+        if not server.ports:
             raise CommandError(f"Port {port} of {host} is taken: choose another one with --port {port + 1}.")

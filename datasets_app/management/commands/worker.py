@@ -19,6 +19,7 @@ OUTAGE_SECONDS = 60.0
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they load every page; web and migrate make them
     help = "Work one queue off, with so many slots, until told to stop."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

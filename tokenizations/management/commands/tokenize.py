@@ -46,9 +46,7 @@ class Command(YardCommand):
         return answers if is_batch else answers[0], is_success
 
 
-def see_through(
-    pairs: list[tuple[Dataset, Tokenizer]], spec: Spec, options: dict[str, Any]
-) -> list[Tokenization]:
+def see_through(pairs: list[tuple[Dataset, Tokenizer]], spec: Spec, options: dict[str, Any]) -> list[Tokenization]:
     """One after the other here; with workers all at once, and then followed to their ends."""
     if options["here"]:
         return [do_here(dataset, tokenizer, spec) for dataset, tokenizer in pairs]
@@ -98,5 +96,3 @@ def length_of(text: str) -> int | None:
     if not text.isdigit():
         raise JobError(f"{text} is not a length.", "Give --max-length a whole number, or none.")
     return int(text)
-
-

@@ -1,0 +1,71 @@
+"""Commands on their own, with no server and no broker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from tests import real
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def manage(tmp_path):
+    """Runs a command with a state folder of its own, which nothing has prepared."""
+    env = {**os.environ, "TOKENYARD_VAR": str(tmp_path / "var"), "TOKENYARD_LOG_LEVEL": "WARNING"}
+    env.pop("DATABASE_URL", None)
+    env.pop("REDIS_URL", None)
+
+    def run(*arguments, popen=False):
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+        if popen:
+            return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def prose(tmp_path):
+    return real.parquet(tmp_path / "prose.parquet", real.texts(3000))
+
+
+def test_a_fresh_folder_goes_from_a_file_to_tokens_with_three_commands(manage, prose, tmp_path):
+    imported = manage("import_dataset", "prose", str(prose), "--json")
+    added = manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")), "--json")
+    done = manage("tokenize", "prose", "small", "--here", "--max-length", "128", "--json")
+
+    assert json.loads(imported.stdout)["rows"] == 3000, imported.stderr
+    assert json.loads(added.stdout)["kind"] == "BPE", added.stderr
+    assert json.loads(done.stdout)["status"] == "ready", done.stderr
+    assert (imported.stderr, added.stderr, done.stderr) == ("", "", "")
+
+
+def test_with_no_worker_it_says_so_and_waits_no_longer_than_told(manage, prose, tmp_path):
+    manage("import_dataset", "prose", str(prose))
+    manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
+
+    waited = manage("tokenize", "prose", "small", "--wait", "1")
+
+    assert waited.returncode != 0
+    assert "No worker is running" in waited.stderr
+    assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == "queued"
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_without_a_terminal_cancels(manage, prose, tmp_path, sign):
+    manage("import_dataset", "prose", str(prose))
+    manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
+    waiting = manage("tokenize", "prose", "small", popen=True)
+    assert "No worker is running" in waiting.stderr.readline()
+
+    waiting.send_signal(sign)
+    out, err = waiting.communicate(timeout=30)
+
+    assert waiting.returncode != 0, out + err
+    assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == "cancelled"

@@ -1,0 +1,93 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from datasets_app.access import CONTROL
+from datasets_app.admin import (
+    NAMED_IN_CONFIRMATION,
+    JobAdmin,
+    OwnedForm,
+    ShardAdmin,
+    YardAdmin,
+    link,
+    require_staying,
+)
+from datasets_app.page import Request
+from datasets_app.templatetags import figures
+from tokenizations import repair
+from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
+
+
+@admin.register(Tokenizer)
+class TokenizerAdmin(YardAdmin):
+    form = OwnedForm
+    editable = {"name": "name", "owner": "created_by"}
+    is_deletable = True
+    list_display = ("name", "kind", "vocabulary_size", "specials_added", "uses", "source", "owner", "age")
+    list_filter = ("kind", "created_at")
+    search_fields = ("name", "sha256__startswith", "id__istartswith")
+    readonly_fields = ("links",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        tokenizers: Any = super().get_queryset(request).select_related("created_by")
+        found: QuerySet[Any] = tokenizers.annotate(of_it=Count("tokenizations"))
+        return found
+
+    def edit(self, item: Any, changes: dict[str, Any], actor: User) -> None:
+        repair.edit_tokenizer(item, changes)
+
+    def remove(self, item: Any, actor: User) -> str:
+        item.remove()
+        return "Deleted with its file."
+
+    def in_the_way(self, item: Any) -> list[str]:
+        return [str(made) for made in item.tokenizations.select_related("dataset", "tokenizer")[:NAMED_IN_CONFIRMATION]]
+
+    @admin.display(description="Tokenizations", ordering="of_it")
+    def uses(self, tokenizer: Any) -> int:
+        return int(tokenizer.of_it)
+
+    @admin.display(description="See also")
+    def links(self, tokenizer: Tokenizer) -> SafeString:
+        return link(Tokenization, "Tokenizations", tokenizer=tokenizer.pk)
+
+
+@admin.register(Tokenization)
+class TokenizationAdmin(JobAdmin):
+    is_deletable = True
+    list_display = (
+        "dataset", "tokenizer", "status", "stage", "percent", "processed", "tokens", "shards_done", "elapsed",
+        "owner", "age", "deletion",
+    )  # fmt: skip
+    search_fields = (*JobAdmin.search_fields, "tokenizer__name", "fingerprint__startswith")
+    actions = (*JobAdmin.actions, "verify_files", "recount")
+    related = (*JobAdmin.related, "tokenizer")
+
+    def remove(self, item: Any, actor: User) -> str:
+        require_staying(item)
+        item.mark_for_deletion(actor)
+        return "Deleted. The keeper removes its files as soon as no worker is at them."
+
+    def going(self, item: Any) -> list[Any]:
+        return [f"Its output, {figures.size(item.output_bytes)}"]
+
+    @admin.action(permissions=["change"], description="Verify files")
+    def verify_files(self, request: Request, queryset: QuerySet[Any]) -> None:
+        self.each(request, queryset, repair.verify_tokenization, CONTROL)
+
+    @admin.action(permissions=["change"], description="Recount from files")
+    def recount(self, request: Request, queryset: QuerySet[Any]) -> None:
+        self.each(request, queryset, repair.recount_tokenization, CONTROL)
+
+    @admin.display(description="Tokens")
+    def tokens(self, job: Any) -> str:
+        return figures.number(job.total_tokens)
+
+
+@admin.register(TokenizationShard)
+class TokenizationShardAdmin(ShardAdmin):
+    list_select_related = ("job__dataset", "job__tokenizer")
