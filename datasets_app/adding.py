@@ -20,7 +20,7 @@ TEXT_TYPES = ("string", "large_string")
 
 @require_http_methods(["GET", "POST"])
 def add(request: Request) -> HttpResponseBase:
-    form = UploadForm(request.POST or None, request.FILES or None) if request.method == "POST" else UploadForm()
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if request.method == "POST" and form.is_valid():
         upload = uploads.receive(form.cleaned_data["files"], request.user)
         return redirect("datasets:preview", upload.pk)
@@ -65,6 +65,8 @@ def import_form(request: Request, upload: Upload, previews: list[uploads.Preview
         "text_column": next((seen.text_column for seen in previews if seen.text_column), ""),
         "text_rows": text_rows,
     }
+    # what has been typed already comes along when the preview is drawn again
+    initial |= {name: value for name, value in request.GET.items() if name.startswith("split_")}
     data = request.POST if request.method == "POST" else None
     return ImportForm(data, files=upload.files, columns=columns, initial=initial)
 

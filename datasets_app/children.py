@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -189,12 +190,21 @@ class Child:
         return ChildDied(f"was killed by signal {-code}" if code < 0 else f"exited with {code}")
 
 
+class WithoutPandas(MetaPathFinder):
+    """pyarrow imports pandas at its first conversion only to know its classes: a second and 60 MB for nothing."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("pandas is not for child processes", name=name)
+
+
 def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
     """The child's side: answer requests with the messages of `handle`, until the parent is gone.
 
     A JobError becomes `{"failed", "advice"}`; anything else, a Rust panic included, ends the process.
     """
     _limit_this_process()
+    sys.meta_path.insert(0, WithoutPandas())
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=[requests], daemon=True).start()
     # Nothing native that prints may break the protocol: it gets standard error as its standard output.

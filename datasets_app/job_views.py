@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
@@ -59,7 +60,7 @@ def do(request: Request, job_id: uuid.UUID, deed: str, act: Callable[[Job], bool
     won = act(job)
     if not request.htmx:
         return redirect(job.get_absolute_url())  # type: ignore[attr-defined]
-    note = "" if won else lost_race(found(job_id), deed)
+    note = "" if won else lost_race(found(job_id), deed, request.user)
     return by_htmx(HttpResponse(fragment(request, job, note), status=200 if won else CONFLICT))
 
 
@@ -84,11 +85,11 @@ def panel(progress: Progress, may_control: bool, note: str = "") -> str:
     return render_to_string("datasets/_job.html", context)
 
 
-def lost_race(job: Job, deed: str) -> str:
+def lost_race(job: Job, deed: str, reader: User) -> str:
     """Why the deed could not be done any more, with who was faster and by how much."""
     seconds = max((timezone.now() - job.ended_at).total_seconds(), 0) if job.ended_at else 0
     earlier = f"{span(seconds)} before your {deed}"
-    who = name_of(job.ended_by)
+    who = "You" if job.ended_by == reader else name_of(job.ended_by)
     if job.status == Status.READY:
         return f"It finished {earlier}. The result is kept; delete it if you do not want it."
     if job.status == Status.FAILED:

@@ -1,5 +1,6 @@
 """A child for tests/test_children.py: it does what it is told, badly if it is told so."""
 
+import importlib
 import os
 import re
 import sys
@@ -37,9 +38,19 @@ def handle(request: children.Message) -> Iterator[children.Message]:
             os.write(1, b"native noise\n")
             sys.stdout.write("more noise\n")
             sys.stdout.flush()
+        case "import":
+            yield {"found": _can_import(request["name"])}
         case "environment":
             yield {"environment": dict(os.environ), "niceness": os.nice(0), "modules": sorted(sys.modules)}
     yield {"done": {"pid": os.getpid()}}
+
+
+def _can_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

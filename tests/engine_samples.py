@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tokenizations.engine.encoding import HubEncoder, load_encoder
@@ -20,6 +21,8 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 WORDS = "the cat sat on a mat , and 42 dogs don't run !! naïve 京都 привет \t--- x = y + z ; (ok) 日本"
 CORPUS = [WORDS, *WORDS.split(), "Zwei Sätze. And another one, with more words than before…", "0123456789"] * 5
 
+# Files and busy machines are slow; what is looked for here is wrong answers.
+patiently = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared corpora are not here")
 
 

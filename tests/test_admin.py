@@ -12,6 +12,7 @@ from django.urls import reverse
 from datasets_app.admin import YardAdmin
 from datasets_app.models import Dataset, Event, Import, Part, Upload, Worker
 from tests import factories
+from tests.admin_pages import address, change, said
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
 
 pytestmark = pytest.mark.django_db
@@ -24,32 +25,9 @@ BY_HAND = ("preference",)
 HOSTILE = "<script>alert(1)</script>"
 
 
-def address(model, page, *args):
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
-
-
-def change(client, item, **fields):
-    """Send the form of an object as the browser would, with some fields changed."""
-    page = client.get(address(type(item), "change", item.pk))
-    form = page.context["adminform"].form
-    sent = {name: form[name].value() or "" for name in form.fields} | fields
-    return client.post(address(type(item), "change", item.pk), sent, follow=True)
-
-
-def said(response):
-    return [str(message) for message in response.context["messages"]]
-
-
-@pytest.fixture
-def admin_user(django_user_model):
-    """Without a password, whose hash would take most of the time."""
-    return django_user_model.objects.create(username="admin", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def admin_client(client, admin_user):
-    client.force_login(admin_user)
-    return client
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

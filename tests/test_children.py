@@ -148,6 +148,11 @@ def test_the_child_is_nice_single_threaded_and_knows_no_django(child: Child) -> 
     assert not any(name.split(".")[0] == "django" for name in facts["modules"])
 
 
+def test_pyarrow_in_the_child_does_not_load_pandas(child: Child) -> None:
+    assert answers(child, do="import", name="pandas")[0] == {"found": False}
+    assert answers(child, do="import", name="pyarrow")[0] == {"found": True}
+
+
 @pytest.mark.parametrize("order", ["sleep", "hang holding the GIL"])
 def test_the_child_dies_with_its_parent(order: str) -> None:
     program = (

@@ -26,7 +26,7 @@ TEXTS: dict[str, list[list[str | None]]] = {
 
 
 def provenance(**options: Any) -> Provenance:
-    return Provenance(spec(splits=list(TEXTS), **options), "dataset", "0" * 64, "tokenizers", "cats & `dogs`", "bpe")
+    return Provenance(spec(splits=list(TEXTS), **options), "dataset", "0" * 64, "tokenizers")
 
 
 def build(out: Path, **options: Any) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def test_the_card_is_yaml_and_inert_markdown(tmp_path: Path) -> None:
     card = (tmp_path / "out/README.md").read_text()
     assert '  - split: "train"' in card
     assert "empty" not in card.split("---")[1]
-    assert "# `cats & ʼdogsʼ`, tokenized" in card
+    assert '- text_column: `"text"`' in card
     assert "| train | 4 |" in card
 
 

@@ -34,7 +34,7 @@ from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
 from tokenizations.engine.special_tokens import frame_of
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
 
-SAMPLE_CHARACTERS = 150_000
+SAMPLE_CHARACTERS = 80_000
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
-from tests.engine_samples import SHARED, byte_bpe, needs_shared, shared_tokenizers, wordpiece
+from tests.engine_samples import SHARED, byte_bpe, needs_shared, patiently, shared_tokenizers, wordpiece
 from tokenizations.engine.filters import NEVER, junk_level, junk_levels, junk_ratios, junk_tokens
 from tokenizations.engine.spec import FILTER_MODES, FilterMode
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
@@ -57,6 +57,7 @@ def test_a_token_of_letters_or_digits_in_any_script_is_never_junk(text: str) -> 
     assert junk_level(text) == NEVER
 
 
+@patiently
 @given(st.lists(st.text(max_size=6), min_size=1))
 def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> None:
     levels = junk_levels(Vocabulary(texts, np.zeros(len(texts), np.bool_)))
@@ -129,6 +130,7 @@ def test_the_ratio_is_the_share_of_junk_among_a_rows_own_tokens() -> None:
     assert ratios.tolist() == [0.5, 0, 1, 0, 1, 0]
 
 
+@patiently
 @given(st.lists(st.lists(st.integers(0, 9), max_size=12), max_size=12), st.sets(st.integers(0, 9)))
 def test_ratios_equal_those_counted_one_by_one(rows: list[list[int]], junk_ids: set[int]) -> None:
     ids = np.array([token for row in rows for token in row], np.uint32)

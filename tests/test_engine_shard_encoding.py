@@ -1,5 +1,8 @@
 import errno
 import hashlib
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app.children import Child
+from datasets_app.children import ROOT, Child, ChildDied
 from datasets_app.errors import JobError
 from tests.engine_samples import (
     byte_bpe,
@@ -17,6 +20,7 @@ from tests.engine_samples import (
     job,
     ledger_in,
     loaded,
+    patiently,
     reference,
     rows_in,
     run,
@@ -135,6 +139,7 @@ def test_a_row_without_tokens_is_kept_and_not_junk(tmp_path: Path) -> None:
 rows_of_text = st.lists(st.none() | st.text(max_size=20) | st.sampled_from(["a", "b a", "!!", "\x00"]), max_size=30)
 
 
+@patiently
 @given(
     texts=rows_of_text,
     max_length=st.sampled_from([None, 3, 6]),
@@ -164,6 +169,7 @@ def test_every_row_is_kept_filtered_or_errored_at_any_time(
     assert sum(done["counts"]["reasons"].values()) == done["counts"]["filtered"] + done["counts"]["errored"]
 
 
+@patiently
 @given(texts=rows_of_text)
 def test_the_same_input_gives_the_same_bytes(texts: list[str | None], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("shard")
@@ -298,6 +304,29 @@ def test_the_child_explains_what_is_wrong_and_goes_on(part: Path, tmp_path: Path
         list(child.run(request(part, tmp_path, broken)))
     with pytest.raises(JobError, match="no option called 'stride'"):
         list(child.run(request(part, tmp_path, broken, spec={"stride": 1})))
+
+
+def test_a_tokenizer_that_panics_kills_its_child_and_no_more(part: Path, tmp_path: Path, child: Child) -> None:
+    content = json.loads(word_level())
+    content["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAAAAAAAAAA"}
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(content))
+
+    with pytest.raises(ChildDied, match="exited with 1"):
+        list(child.run(request(part, tmp_path, tokenizer, encoder="tokenizers")))
+
+    tokenizer.write_bytes(word_level())
+    assert list(child.run(request(part, tmp_path, tokenizer)))
+
+
+def test_the_child_imports_only_what_it_needs() -> None:
+    program = "import sys, tokenizations.engine.child; sys.stdout.write(' '.join(sys.modules))"
+
+    loaded_modules = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not {"django", "channels", "dramatiq", "datasets", "transformers", "torch", "pandas"} & set(loaded_modules)
 
 
 def test_the_child_reads_a_tokenizer(tmp_path: Path, child: Child) -> None:

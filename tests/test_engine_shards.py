@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets_app.errors import JobError
+from tests.engine_samples import patiently
 from tokenizations.engine.shards import ShardPlan, plan
 
 
@@ -61,6 +62,7 @@ def test_it_names_a_column_or_a_split_that_is_not_there() -> None:
         plan(parts, ["test"], "text")
 
 
+@patiently
 @given(st.lists(st.lists(st.just((0, 0)) | st.tuples(st.integers(1, 50), st.integers(0, 50)), max_size=8), max_size=5))
 def test_every_row_is_in_exactly_one_shard(groups_by_part: list[list[tuple[int, int]]]) -> None:
     parts = [part("train", str(number), *groups) for number, groups in enumerate(groups_by_part)]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine_samples import byte_bpe, loaded, spec
+from tests.engine_samples import byte_bpe, loaded, patiently, spec
 from tokenizations.engine.batches import TextBatch
 from tokenizations.engine.histogram import Histogram
 from tokenizations.engine.recipe import Recipe
@@ -27,6 +27,7 @@ def histogram(values: list[int]) -> Histogram:
     return Histogram.of(np.array(values, np.int64))
 
 
+@patiently
 @given(numbers)
 def test_figures_are_exact(values: list[int]) -> None:
     found = histogram(values)
@@ -38,6 +39,7 @@ def test_figures_are_exact(values: list[int]) -> None:
     assert found.median == (reference.median(values) if values else None)
 
 
+@patiently
 @given(numbers, st.integers(1, 100))
 def test_a_percentile_is_the_value_at_the_nearest_rank(values: list[int], percent: int) -> None:
     expected = sorted(values)[math.ceil(len(values) * percent / 100) - 1] if values else None
@@ -45,6 +47,7 @@ def test_a_percentile_is_the_value_at_the_nearest_rank(values: list[int], percen
     assert histogram(values).percentile(percent) == expected
 
 
+@patiently
 @given(numbers, numbers)
 def test_histograms_add_up(some: list[int], more: list[int]) -> None:
     assert histogram(some) + histogram(more) == histogram(some + more)
@@ -70,6 +73,7 @@ def counted(texts: list[str | None], max_length: int | None = None, mode: str = 
     return found
 
 
+@patiently
 @given(
     texts,
     st.lists(st.integers(0, 20), max_size=4),
@@ -90,6 +94,7 @@ def test_any_cut_into_shards_gives_the_same_statistics(
     assert as_bytes(merged) == as_bytes(whole)
 
 
+@patiently
 @given(texts, max_lengths, st.sampled_from(["none", "conservative", "strict"]))
 def test_every_token_that_came_in_is_accounted_for(rows: list[str | None], max_length: int | None, mode: str) -> None:
     found = counted(rows, max_length, mode)
@@ -102,6 +107,7 @@ def test_every_token_that_came_in_is_accounted_for(rows: list[str | None], max_l
     assert found.whole_lengths.total == found.lengths.total + totals.tokens_cut
 
 
+@patiently
 @given(texts)
 def test_text_is_measured_in_bytes_characters_and_words(rows: list[str | None]) -> None:
     totals = counted(rows).totals
@@ -160,6 +166,7 @@ def as_bytes(found: Statistics) -> bytes:
     return buffer.getvalue()
 
 
+@patiently
 @given(texts)
 def test_a_file_gives_back_what_was_written_the_same_bytes_each_time(rows: list[str | None]) -> None:
     found = counted(rows, max_length=4)

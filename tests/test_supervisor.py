@@ -48,6 +48,12 @@ def pid_in(path: Path, timeout: float = WAIT_SECONDS) -> int:
     raise AssertionError(f"{path} has no process id")
 
 
+def descendants(pid: int, count: int) -> list[int]:
+    parent = psutil.Process(pid)
+    wait_until(lambda: len(parent.children(recursive=True)) == count)
+    return [child.pid for child in parent.children(recursive=True)]
+
+
 def is_alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -207,12 +213,11 @@ def test_nothing_outlives_the_supervisor(tmp_path: Path, number: signal.Signals)
     family = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert family.stdout is not None
     assert family.stdout.readline() == "started\n"
-    children = [child.pid for child in psutil.Process(family.pid).children(recursive=True)]
+    children = descendants(family.pid, 2)
 
     family.send_signal(number)
     family.communicate(timeout=WAIT_SECONDS)
 
-    assert len(children) == 2
     wait_until(lambda: not any(map(is_alive, children)))
 
 
@@ -223,10 +228,9 @@ subprocess.Popen([sys.executable, "-c", {code!r}, {str(tmp_path)!r}, {FOLLOWER!r
     parent = subprocess.Popen([sys.executable, "-c", shell], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     assert parent.stdout.readline() == "started\n"
-    family = [child.pid for child in psutil.Process(parent.pid).children(recursive=True)]
+    family = descendants(parent.pid, 3)
 
     parent.kill()
     parent.communicate(timeout=WAIT_SECONDS)
 
-    assert len(family) == 3
     wait_until(lambda: not any(map(is_alive, family)))

@@ -1,7 +1,5 @@
 """`manage.py up` for real: what dies comes back, and in the end nothing is left."""
 
-import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,7 +12,9 @@ from urllib.error import HTTPError
 
 import psutil
 import pytest
+from django.core.management import CommandError
 
+from datasets_app.management.commands.up import port_number
 from tests.stack import ROOT, STOP_SECONDS, Client, Stack, is_alive, running_stack, wait_for
 
 pytestmark = pytest.mark.stack
@@ -114,39 +114,38 @@ def test_a_taken_port_is_said_before_anything_starts(stack: Stack, tmp_path: Pat
     assert not list(tmp_path.glob("log/*"))
 
 
-@pytest.mark.parametrize("port", ["abc", "65536", "-1"])
-def test_a_wrong_port_is_said(stack: Stack, tmp_path: Path, port: str) -> None:
-    line = refused(stack, f"--port={port}", TOKENYARD_VAR=str(tmp_path))
-
-    assert line == f"CommandError: {port} is no port: choose a number up to 65535.\n"
+@pytest.mark.parametrize("port", ["abc", "65536", "-1", "²"])
+def test_a_wrong_port_is_said(port: str) -> None:
+    with pytest.raises(CommandError, match="is no port: choose a number up to 65535"):
+        port_number(port)
 
 
 def test_the_link_signs_in_once_and_the_key_is_private(stack: Stack) -> None:
     link = stack.manage("signin_link", "admin", "--url", stack.url)["link"]
 
-    page = Client(stack.url, link).opener.open(stack.url, timeout=10)
+    page = Client(stack.url, link).get("/")
     with pytest.raises(HTTPError) as refusal:
         Client(stack.url, link)
+    refusal.value.close()
 
-    assert page.geturl() == stack.url
+    assert "<h1>Sign in" not in page
     assert refusal.value.code == HTTPStatus.GONE
     assert (stack.var / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_it_ends_in_time_and_leaves_nothing(number: signal.Signals) -> None:
+def test_it_ends_in_time_and_leaves_nothing() -> None:
     with running_stack(REDIS_URL="") as stack:
         family = stack.family()
         began = time.monotonic()
 
-        stack.process.send_signal(number)
+        stack.process.send_signal(signal.SIGTERM)
         code = stack.process.wait(STOP_SECONDS)
 
         assert time.monotonic() - began < PROMISED_STOP_SECONDS
         assert code == 0
         assert not any(map(is_alive, family))
         assert stack.output.read_text().endswith("Tokenyard has stopped.\n")
-        assert "died" not in stack.output.read_text()
+        assert "starting it again" not in stack.output.read_text()
         stack.process = None
 
 
@@ -177,18 +176,3 @@ def test_a_long_path_makes_redis_listen_on_a_port() -> None:
                 assert connection.recv(16) == b"+PONG\r\n"
         finally:
             stack.stop()
-
-
-def test_it_ends_with_make(tmp_path: Path) -> None:
-    env = {**os.environ, "TOKENYARD_VAR": str(tmp_path), "REDIS_URL": "", "DATABASE_URL": ""}
-    shell = "import os, subprocess, sys; subprocess.Popen([sys.executable, 'manage.py', 'up', *sys.argv[1:]]).wait()"
-    command = [sys.executable, "-c", shell, "--port", "0", "--follow-parent"]
-    with (tmp_path / "said").open("wb") as said:
-        maker = subprocess.Popen(command, cwd=ROOT, env=env, stdout=said, stderr=said)
-    wait_for(lambda: re.search("To stop", (tmp_path / "said").read_text()), 60, "the start")
-    family = psutil.Process(maker.pid).children(recursive=True)
-
-    maker.kill()
-    maker.wait()
-
-    wait_for(lambda: not any(map(is_alive, family)), PROMISED_STOP_SECONDS, "an end of all processes")

@@ -5,7 +5,8 @@ from tokenizations.models import Tokenization
 from tokenizations.tokenizing import TokenizeWork
 
 
-@dramatiq.actor(actor_name=Tokenization.actor, queue_name=Tokenization.queue, max_retries=0, time_limit=float("inf"))
+# No retries and no time limit: the broker has no middleware for either, so these actors cannot be given any.
+@dramatiq.actor(actor_name=Tokenization.actor, queue_name=Tokenization.queue)
 def tokenize_shards() -> None:
     """A wake-up: drain the shards that wait."""
     slot_of_this_thread(TokenizeWork()).drain()

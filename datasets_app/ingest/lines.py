@@ -5,12 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from datasets_app.ingest.blocks import BYTE_ORDER_MARK, Block, not_utf8_in, read_blocks
+from datasets_app.ingest.blocks import BYTE_ORDER_MARK, LINE_END, Block, not_utf8_in, read_blocks
 from datasets_app.ingest.schema import conform, refuse_unknown_columns
 from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Source, TextRows, empty, too_long
 
 COLUMN = "text"
-LINE_END = ord("\n")
 SPLIT_ADVICE = "Bring it in with a row per line, or split the file."
 
 

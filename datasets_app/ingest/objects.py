@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from datasets_app.errors import JobError
 from datasets_app.ingest import elements
-from datasets_app.ingest.blocks import BYTE_ORDER_MARK, Block, not_utf8_in, read_blocks
+from datasets_app.ingest.blocks import BYTE_ORDER_MARK, LINE_END, Block, not_utf8_in, read_blocks
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.schema import conflict, conform, in_words, unite
 from datasets_app.ingest.source import PARSE_ERRORS, Chunk, Source
 
 OBJECT = re.compile(rb"^[ \t]*+\{", re.MULTILINE)
 NOT_AN_OBJECT = re.compile(rb"^[ \t]*+[^{ \t\r\n]", re.MULTILINE)
+OPENING = ord("{")
 # pyarrow writes deeper schemas than it reads.
 DEEPEST = 32
 
@@ -168,9 +170,10 @@ def _read(data: bytes, schema: pa.Schema | None) -> pa.Table:
 
 def _count_objects(data: bytes) -> int:
     """Refuse lines that are no objects: pyarrow takes `null` for a row, or crashes if it is the first one."""
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    if lines == data.count(b"\n{") + data.startswith(b"{"):
-        return lines
+    characters = np.frombuffer(data, np.uint8)
+    starts = np.flatnonzero(characters[:-1] == LINE_END) + 1
+    if data.startswith(b"{") and (characters[starts] == OPENING).all():
+        return len(starts) + 1
     if NOT_AN_OBJECT.search(data):
         raise pa.ArrowInvalid("there is a line without an object")
     return sum(1 for _ in OBJECT.finditer(data))

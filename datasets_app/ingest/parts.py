@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,11 +68,15 @@ class PartWriter:
         self._open: _Part | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_size = NOTHING
+        # Compressing takes as long as reading: a group is written while the next one is read.
+        self._background = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._background.shutdown()
         if kind is None:
             return
         if self._open:
@@ -91,6 +96,7 @@ class PartWriter:
     def finish(self) -> list[PartFacts]:
         """Write what is left, and return the facts of every part, in order. All of them are on the disk by then."""
         self._write_group()
+        self._wait()
         self._close_part()
         return self._finished
 
@@ -109,13 +115,20 @@ class PartWriter:
             raise too_long(f"Row {self.rows + 1} of {self._source_name}", limit_bytes=GROUP_BYTES)
 
     def _write_group(self) -> None:
-        if not self._waiting:
-            return
+        self._wait()
+        if self._waiting:
+            self._writing = self._background.submit(self._write, pa.concat_tables(self._waiting))
+            self._waiting, self._waiting_size = [], NOTHING
+
+    def _wait(self) -> None:
+        if self._writing:
+            self._writing.result()
+
+    def _write(self, group: pa.Table) -> None:
         if self._open is None:
             name = f"{self._stem}-{len(self._finished):05d}.parquet"
-            self._open = _Part(self._folder / name, self._waiting[0].schema)
-        self._open.write(pa.concat_tables(self._waiting))
-        self._waiting, self._waiting_size = [], NOTHING
+            self._open = _Part(self._folder / name, group.schema)
+        self._open.write(group)
         if self._open.bytes >= PART_BYTES:
             self._close_part()
 

@@ -5,26 +5,77 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# What follows an opening quote: the value, and the quoted values after it on the same line, in one go: a step of Python
-# for every value would be slow.
-REST_OF_RUN = {
-    delimiter: re.compile(rb'[^"]*+(?:"(?:"|' + delimiter + rb'")[^"]*+)*+("|\Z)') for delimiter in (b",", b"\t")
-}
+import numpy as np
+import numpy.typing as npt
+
+QUOTE = ord('"')
 REST_OF_VALUE = re.compile(rb'[^"]*+(?:""[^"]*+)*+("|\Z)')
 SPANS_REMEMBERED = 1000
 
 
 class Span(NamedTuple):
-    """Quoted values that follow each other on one line."""
+    """A quoted value."""
 
     start: int
     end: int
     is_closed: bool
 
 
-def cut_after_record(data: bytes, delimiter: bytes, remember: int = SPANS_REMEMBERED) -> int:
+def cut_after_record(data: bytes, delimiter: bytes) -> int:
     """How many of the bytes are whole records; 0 for none."""
-    spans = deque(quoted_spans(data, delimiter), remember)
+    quotes = _regular_quotes(data, delimiter)
+    return _cut_slowly(data, delimiter) if quotes is None else _cut(data, quotes)
+
+
+def unclosed_quote(data: bytes, delimiter: bytes) -> int | None:
+    """Where the quote stands that nothing closes before the end of the file, if there is one."""
+    quotes = _regular_quotes(data, delimiter)
+    if quotes is not None and len(quotes) % 2 == 0:
+        return None
+    last = next(iter(deque(quoted_values(data, delimiter), 1)), None)
+    return None if last is None or last.is_closed else last.start
+
+
+def quoted_values(data: bytes, delimiter: bytes) -> Iterator[Span]:
+    opens_after = delimiter + b"\r\n"
+    at = data.find(b'"')
+    while at >= 0:
+        end = at + 1
+        # A quote in the middle of a value is nothing but a character.
+        if at == 0 or data[at - 1] in opens_after:
+            rest = REST_OF_VALUE.match(data, at + 1)
+            assert rest, "the pattern matches anything"
+            end = rest.end()
+            yield Span(at, end, bool(rest[1]))
+        at = data.find(b'"', end)
+
+
+def _regular_quotes(data: bytes, delimiter: bytes) -> npt.NDArray[np.intp] | None:
+    """The places of all quotes, if every second one opens a value or is the second half of a doubled quote.
+
+    Then a place is within quotes if an odd number of them come before it. None if some quote stands for itself.
+    """
+    characters = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(characters == QUOTE)
+    opening = quotes[::2]
+    may_come_before = np.zeros(256, bool)
+    may_come_before[list(b'"\r\n' + delimiter)] = True
+    is_regular = may_come_before[characters[opening - 1]] | (opening == 0)
+    return quotes if is_regular.all() else None
+
+
+def _cut(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
+    end = len(data)
+    while at := _last_line_break(data, 0, end):
+        before = int(np.searchsorted(quotes, at))
+        if before % 2 == 0:
+            return at
+        end = int(quotes[before - 1])
+    return 0
+
+
+def _cut_slowly(data: bytes, delimiter: bytes, remember: int = SPANS_REMEMBERED) -> int:
+    spans = deque(quoted_values(data, delimiter), remember)
     knows_all = len(spans) < remember
     after = len(data)
     while spans:
@@ -34,32 +85,7 @@ def cut_after_record(data: bytes, delimiter: bytes, remember: int = SPANS_REMEMB
         if at:
             return at
         after = span.start
-    return _last_line_break(data, 0, after) if knows_all else cut_after_record(data, delimiter, len(data))
-
-
-def unclosed_quote(data: bytes, delimiter: bytes) -> int | None:
-    """Where the quote stands that nothing closes, if there is one."""
-    last = next(iter(deque(quoted_spans(data, delimiter), 1)), None)
-    if last is None or last.is_closed:
-        return None
-    at = last.start
-    while (value := REST_OF_VALUE.match(data, at + 1)) and value[1]:
-        at = value.end() + len(delimiter)
-    return at
-
-
-def quoted_spans(data: bytes, delimiter: bytes) -> Iterator[Span]:
-    opens_after = delimiter + b"\r\n"
-    at = data.find(b'"')
-    while at >= 0:
-        end = at + 1
-        # A quote in the middle of a value is nothing but a character.
-        if at == 0 or data[at - 1] in opens_after:
-            rest = REST_OF_RUN[delimiter].match(data, at + 1)
-            assert rest, "the pattern matches anything"
-            end = rest.end()
-            yield Span(at, end, bool(rest[1]))
-        at = data.find(b'"', end)
+    return _last_line_break(data, 0, after) if knows_all else _cut_slowly(data, delimiter, len(data))
 
 
 def _last_line_break(data: bytes, start: int, end: int) -> int:

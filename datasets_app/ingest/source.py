@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasets_app.errors import JobError
 
 MIB = 1 << 20
-BLOCK_BYTES = 8 * MIB
+BLOCK_BYTES = 4 * MIB
 ROW_TEXT_BYTES = 16 * MIB
 CHOOSE_ADVICE = "Choose a file with rows in it."
 TOO_LONG_ADVICE = "Split long documents into several rows."

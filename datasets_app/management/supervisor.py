@@ -70,16 +70,21 @@ class Supervisor:
         self._stop.set()
 
     async def _start(self, services: Sequence[Service]) -> list[asyncio.Task[None]]:
-        tasks = [asyncio.create_task(self._keep(service)) for service in services]
-        waiting = list(services)
-        deadline = time.monotonic() + READY_SECONDS
-        while waiting and not self._stop.is_set() and time.monotonic() < deadline:
-            await asyncio.sleep(POLL_SECONDS)
-            waiting = [service for service in waiting if not service.is_ready()]
-        if not self._stop.is_set():
-            for service in waiting:
-                self._say(f"{service.name} is not ready yet; its log is {self._log_path(service)}.")
+        """One after the other, each when the one before is ready: all at once they would slow down the first."""
+        tasks: list[asyncio.Task[None]] = []
+        for service in services:
+            if not self._stop.is_set():
+                tasks.append(asyncio.create_task(self._keep(service)))
+                await self._until_ready(service)
         return tasks
+
+    async def _until_ready(self, service: Service) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not (self._stop.is_set() or service.is_ready()):
+            if time.monotonic() > deadline:
+                self._say(f"{service.name} is not ready yet; its log is {self._log_path(service)}.")
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _keep(self, service: Service) -> None:
         delay = FIRST_DELAY_SECONDS

@@ -20,14 +20,19 @@ SIZES = [(10**12, "TB", 2), (10**9, "GB", 2), (10**6, "MB", 1), (10**3, "kB", 1)
 AMOUNTS = [(10**9, "billion", 2), (10**6, "M", 2), (10**3, "k", 1)]
 
 
+def is_known(figure: object) -> bool:
+    """A template gives an empty text for what is not there."""
+    return figure is not None and figure != ""
+
+
 @register.filter
 def number(figure: float | None) -> str:
-    return UNKNOWN if figure is None else f"{round(figure):,}"
+    return f"{round(figure):,}" if figure is not None and is_known(figure) else UNKNOWN
 
 
 @register.filter
 def decimal(figure: float | None, places: int = 1) -> str:
-    return UNKNOWN if figure is None else f"{figure:,.{places}f}"
+    return f"{figure:,.{places}f}" if is_known(figure) else UNKNOWN
 
 
 @register.filter
@@ -43,7 +48,7 @@ def amount(figure: int | None) -> str:
 
 @register.filter
 def size(count: float | None) -> str:
-    if count is None:
+    if count is None or not is_known(count):
         return UNKNOWN
     for unit, name, places in SIZES:
         if count >= unit:
@@ -125,4 +130,4 @@ def outcome_shares(job: Any) -> dict[str, str]:
 
 @register.filter
 def share_of(part: int | None, whole: int | None) -> str:
-    return UNKNOWN if part is None or not whole else percent(100 * part / whole)
+    return percent(100 * part / whole) if part is not None and is_known(part) and whole else UNKNOWN

@@ -13,7 +13,7 @@ from tokenizations.engine.shard_files import HashedFile
 from tokenizations.engine.tokenizer_files import read_tokenizer
 
 # Jobs take turns, so a slot goes back and forth between a few tokenizers.
-LOADED_AT_ONCE = 4
+LOADED_AT_ONCE = 3
 
 _loaded: OrderedDict[tuple[str, str], LoadedTokenizer] = OrderedDict()
 

@@ -42,17 +42,12 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the output comes from; together with the versions of the libraries it decides every byte.
-
-    The two names are for the dataset card only.
-    """
+    """Where the output comes from; together with the versions of the libraries it decides every byte."""
 
     spec: Spec
     dataset_fingerprint: str
     tokenizer_sha256: str
     encoder: str
-    dataset_name: str = ""
-    tokenizer_name: str = ""
 
 
 def data_path(split: str, number: int, count: int) -> str:
@@ -61,10 +56,12 @@ def data_path(split: str, number: int, count: int) -> str:
 
 
 def ledger_path(split: str, number: int, count: int) -> str:
+    """Where the ledger of that data file belongs."""
     return f"ledger/{split}/rows-{number:05d}-of-{count:05d}.parquet"
 
 
 def statistics_path(split: str, number: int, count: int) -> str:
+    """Where the statistics of that data file belong."""
     return f"ledger/{split}/statistics-{number:05d}-of-{count:05d}.parquet"
 
 
@@ -81,8 +78,9 @@ def write_dataset(
         for split in provenance.spec.splits:
             (out / split).mkdir(parents=True, exist_ok=True)
             data = [file for file in files if file.split == split and file.role == DATA]
-            data = data or [_empty_file(out, split, provenance.spec)]
-            files += [file for file in data if file not in files]
+            if not data:
+                data = [_empty_file(out, split, provenance.spec)]
+                files += data
             files += _split_state(out, split, data, provenance.spec)
         files.append(_write(out, "dataset_dict.json", "", _json({"splits": list(provenance.spec.splits)})))
         files.append(_write(out, CARD, "", _card(provenance, statistics).encode()))
@@ -186,10 +184,9 @@ def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:
     return "\n".join(
         [
             *_front_matter([split for split in spec.splits if split in statistics and statistics[split].lengths.rows]),
-            f"# {_inert(provenance.dataset_name or 'A dataset')}, tokenized",
+            "# A tokenized dataset",
             "",
-            f"With the tokenizer {_inert(provenance.tokenizer_name or provenance.tokenizer_sha256)}"
-            f" (SHA-256 `{provenance.tokenizer_sha256}`), encoded by {provenance.encoder}.",
+            f"By the tokenizer with the SHA-256 `{provenance.tokenizer_sha256}`, encoded by {provenance.encoder}.",
             "",
             "| split | rows | tokens |",
             "|---|---:|---:|",
@@ -221,5 +218,5 @@ def _front_matter(splits: Sequence[str]) -> list[str]:
 
 
 def _inert(text: str) -> str:
-    # Names are other people's text: as code in one line Markdown does nothing with them.
+    # A column's name is other people's text: as code in one line Markdown does nothing with them.
     return f"`{' '.join(text.replace('`', chr(0x2BC)).split())}`"

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.probe import probe_texts
-from tokenizations.engine.tokenizer_files import is_panic, load, refused_as
+from tokenizations.engine.tokenizer_files import is_panic, load, read_file, refused_as
 
 MIB = 1 << 20
 FAST_BATCH_BYTES = 4 * MIB
@@ -92,7 +92,7 @@ def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
 
     Takes about a second. Raises JobError if the file is not a tokenizer at all.
     """
-    json_bytes = tokenizer_path.read_bytes()
+    json_bytes = read_file(tokenizer_path)
     tokenizer = load(json_bytes)
     hub = HubEncoder(tokenizer)
     try:
@@ -108,7 +108,7 @@ def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
 
 def load_encoder(tokenizer_path: Path, name: str) -> Encoder:
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
-    json_bytes = tokenizer_path.read_bytes()
+    json_bytes = read_file(tokenizer_path)
     match name:
         case FastEncoder.name:
             return FastEncoder(json_bytes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from errno import EDQUOT, ENOSPC
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +30,6 @@ LEDGER_SCHEMA = pa.schema(
         ("reason", pa.string()),
     ]
 )
-REASONS = pa.array([None, *(fate.reason for fate in Fate if fate != Fate.KEPT)], pa.string())
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,18 @@ class Ledger:
             pa.array(np.diff(rows.offsets).astype(np.int32)),
             junk.cast(pa.float32(), safe=False),
             pa.array(rows.fates == Fate.KEPT),
-            REASONS.take(pa.array(rows.fates)),
+            _reasons().take(pa.array(rows.fates)),
         ]
         self._tables.append(pa.Table.from_arrays(columns, schema=LEDGER_SCHEMA))
 
     def write(self, file: HashedFile) -> None:
         table = pa.concat_tables([LEDGER_SCHEMA.empty_table(), *self._tables]).combine_chunks()
         pq.write_table(table, file, compression="zstd", use_dictionary=["reason"])
+
+
+@cache
+def _reasons() -> pa.Array:
+    return pa.array([None if fate == Fate.KEPT else fate.reason for fate in Fate], pa.string())
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def read_tokenizer(paths: Path | Sequence[Path]) -> TokenizerFacts:
     """
     files = _files(paths)
     if len(files) == 1:
-        return facts_of(_read(files[0]), files[0].name)
+        return facts_of(read_file(files[0]), files[0].name)
     return facts_of(_from_pair(*files), f"{files[0].name} with {files[1].name}")
 
 
@@ -95,6 +95,16 @@ def load(json_bytes: bytes, name: str = "tokenizer.json") -> Tokenizer:
             'Set "dropout" to null in the file and add it again.',
         )
     return tokenizer
+
+
+def read_file(file: Path) -> bytes:
+    """Raises JobError if it is not there, or too large for a tokenizer's."""
+    try:
+        if file.stat().st_size > LARGEST_FILE_BYTES:
+            raise JobError(f"{file.name} is over {LARGEST_FILE_BYTES >> 20} MiB.", "Choose a smaller tokenizer.")
+        return file.read_bytes()
+    except OSError as error:
+        raise JobError(f"{file.name} cannot be read: {error.strerror}.", GET_ANOTHER) from error
 
 
 def unknown_token(tokenizer: Tokenizer, json_bytes: bytes) -> str | None:
@@ -143,12 +153,6 @@ def _files(paths: Path | Sequence[Path]) -> list[Path]:
     return found
 
 
-def _read(file: Path) -> bytes:
-    if file.stat().st_size > LARGEST_FILE_BYTES:
-        raise JobError(f"{file.name} is over {LARGEST_FILE_BYTES >> 20} MiB.", "Choose a smaller tokenizer.")
-    return file.read_bytes()
-
-
 def _from_pair(vocab_file: Path, merges_file: Path) -> bytes:
     vocabulary = _read_vocabulary(vocab_file)
     merges = _read_merges(merges_file, vocabulary)
@@ -164,7 +168,7 @@ def _from_pair(vocab_file: Path, merges_file: Path) -> bytes:
 
 def _read_vocabulary(file: Path) -> dict[str, int]:
     try:
-        vocabulary = json.loads(_read(file))
+        vocabulary = json.loads(read_file(file))
     except (ValueError, RecursionError) as error:
         raise JobError(f"{file.name} is not JSON: {one_line(error)}.", GET_ANOTHER) from None
     if not isinstance(vocabulary, dict) or not vocabulary:
@@ -178,7 +182,7 @@ def _read_vocabulary(file: Path) -> dict[str, int]:
 
 def _read_merges(file: Path, vocabulary: Mapping[str, int]) -> list[tuple[str, str]]:
     try:
-        lines = _read(file).decode().split("\n")
+        lines = read_file(file).decode().split("\n")
     except UnicodeDecodeError as error:
         raise JobError(f"{file.name} is not UTF-8 text: {one_line(error)}.", GET_ANOTHER) from None
     merges = []

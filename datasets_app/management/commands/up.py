@@ -63,7 +63,7 @@ def migrate() -> None:
 
 
 def port_number(text: str) -> int:
-    if not text.isdigit() or int(text) > HIGHEST_PORT:
+    if not text.isdecimal() or int(text) > HIGHEST_PORT:
         raise CommandError(f"{text} is no port: choose a number up to {HIGHEST_PORT}.")
     return int(text)
 

@@ -1,0 +1,165 @@
+import json
+import uuid
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from datasets_app import storage
+from datasets_app.models import Dataset, Upload
+from tests import factories
+
+CSV = b"number,text\n1,the quick brown fox\n2,jumps over\n"
+LINES = b'{"number": 3, "text": "the lazy dog"}\n'
+
+
+def sent(name="notes-train.csv", content=CSV):
+    return SimpleUploadedFile(name, content)
+
+
+def uploaded(client, *files):
+    answer = client.post(reverse("datasets:add"), {"files": list(files) or [sent()]})
+    assert answer.status_code == 302, answer.content.decode()
+    return answer.url
+
+
+def test_the_form_takes_many_files(as_owner):
+    html = as_owner.get(reverse("datasets:add")).content.decode()
+
+    assert 'type="file"' in html
+    assert "multiple" in html
+
+
+def test_files_are_kept_under_numbers_of_ours(as_owner, owner):
+    uploaded(as_owner, sent("../../etc/passwd.csv"), sent("b.jsonl", LINES))
+
+    upload = Upload.objects.get(created_by=owner)
+    assert [file["kind"] for file in upload.files] == ["csv", "jsonl"]
+    assert sorted(path.name for path in storage.upload_dir(upload.pk).iterdir()) == ["0", "1"]
+    assert upload.path(upload.files[1]).read_bytes() == LINES
+
+
+def test_the_first_rows_come_before_the_import(as_owner):
+    html = as_owner.get(uploaded(as_owner, sent(), sent("notes-test.jsonl", LINES))).content.decode()
+
+    assert "the quick brown fox" in html
+    assert "the lazy dog" in html
+    assert 'value="notes"' in html
+    assert 'name="split_0" value="train"' in html
+    assert 'name="split_1" value="test"' in html
+    assert '<option value="text" selected>' in html
+    assert not Dataset.objects.exists()
+
+
+def test_a_text_file_can_be_one_row(as_owner):
+    address = uploaded(as_owner, sent("poem.txt", b"one\ntwo\n"))
+
+    lines = as_owner.get(address).content.decode()
+    whole = as_owner.get(address, {"text_rows": "file", "split_0": "verse"}, headers={"HX-Request": "true"})
+
+    assert lines.count("<tr><td") == 2
+    assert whole.content.decode().count("<tr><td") == 1
+    assert 'value="verse"' in whole.content.decode()
+    assert "<html" not in whole.content.decode()
+
+
+def test_a_file_that_cannot_be_read_says_where_and_offers_no_import(as_owner):
+    html = as_owner.get(uploaded(as_owner, sent("bad.csv", b"a,b\n1,2\n3,4,5\n"))).content.decode()
+
+    assert "ine 3 of bad.csv" in html
+    assert ">Import</button>" not in html
+
+
+def test_the_import_starts_with_what_was_chosen(as_owner, owner):
+    address = uploaded(as_owner, sent(), sent("b.jsonl", LINES))
+    choices = {"name": "fox", "text_column": "text", "split_0": "train", "split_1": "held.out"}
+
+    answer = as_owner.post(address, choices)
+
+    dataset = Dataset.objects.get(name="fox")
+    assert answer.url == dataset.get_absolute_url()
+    assert (dataset.created_by, dataset.text_column, dataset.source) == (owner, "text", "upload")
+    shards = dataset.import_job.shards.order_by("index")
+    assert [(shard.name, shard.split, shard.kind) for shard in shards] == [
+        ("notes-train.csv", "train", "csv"),
+        ("b.jsonl", "held.out", "jsonl"),
+    ]
+    assert dataset.import_job.upload is not None
+
+
+def test_an_upload_is_imported_once(as_owner):
+    address = uploaded(as_owner)
+    choices = {"name": "fox", "text_column": "text", "split_0": "train"}
+
+    first = as_owner.post(address, choices)
+    second = as_owner.post(address, choices | {"name": "fox again"})
+
+    assert second.url == first.url
+    assert Dataset.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"name": "taken"}, "There is already a dataset named taken."),
+        ({"name": ""}, "This field is required."),
+        ({"split_0": "a/b"}, "Use letters, digits and underscores"),
+        ({"split_0": "staging"}, "Use letters, digits and underscores"),
+        ({"text_column": "nothing"}, "Select a valid choice"),
+    ],
+)
+def test_bad_choices_are_told_beside_the_field(as_owner, choices, said):
+    factories.queued_dataset("taken")
+    address = uploaded(as_owner)
+
+    answer = as_owner.post(address, {"name": "fox", "text_column": "text", "split_0": "train"} | choices)
+
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert Dataset.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([], "Choose at least one file."),
+        ([("a.docx", b"x")], "cannot be read"),
+        ([("a.csv", b"")], "One of the files is empty."),
+    ],
+)
+def test_files_that_cannot_be_taken_are_refused(as_owner, files, said):
+    answer = as_owner.post(reverse("datasets:add"), {"files": [sent(*file) for file in files]})
+
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not Upload.objects.exists()
+
+
+def test_a_file_over_the_limit_is_refused(as_owner, settings):
+    settings.UPLOAD_LIMIT_BYTES = 10
+
+    answer = as_owner.post(reverse("datasets:add"), {"files": [sent()]})
+
+    assert "is over 10 bytes" in answer.content.decode()
+
+
+def test_what_is_not_imported_yet_is_its_senders_alone(as_owner, as_colleague):
+    address = uploaded(as_owner)
+
+    assert as_colleague.get(address).status_code == 404
+    assert as_owner.get(reverse("datasets:preview", args=[uuid.uuid4()])).status_code == 404
+
+
+def test_text_in_a_preview_is_inert(as_owner):
+    row = json.dumps({"text": "<script>alert(1)</script>", "<b>": {"deep": "<i>"}}).encode()
+
+    html = as_owner.get(uploaded(as_owner, sent("a.jsonl", row))).content.decode()
+
+    assert "<script>alert" not in html
+    assert "<b>" not in html.split('class="table"')[1].split("</table>")[0]
+
+
+def test_names_are_shown_without_characters_that_turn_the_text_around(as_owner, owner):
+    uploaded(as_owner, sent("harmless\u202etxt.csv"))
+
+    assert Upload.objects.get(created_by=owner).files[0]["name"] == "harmlesstxt.csv"
