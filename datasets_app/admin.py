@@ -110,9 +110,9 @@ class YardAdmin(ModelAdmin):
             try:
                 if not can(reader(request), right, item):
                     raise JobError("You may not do this.", "Ask its owner.")
-                self.message_user(request, f"{item}: {do(item, reader(request))}", messages.SUCCESS)
+                self.message_user(request, f"“{item}”: {do(item, reader(request))}", messages.SUCCESS)
             except JobError as error:
-                self.complain(request, error, f"{item}: ")
+                self.complain(request, error, f"“{item}”: ")
 
     def complain(self, request: HttpRequest, error: JobError, subject: str = "") -> None:
         self.message_user(request, f"{subject}{error} {error.advice}".strip(), messages.ERROR)
@@ -149,7 +149,7 @@ class YardAdmin(ModelAdmin):
         return listed, {nouns[1]: len(items)}, {nouns[0]} if forbidden else set(), blocking[:NAMED_IN_CONFIRMATION]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        self.message_user(request, f"{obj}: {self.remove(obj, reader(request))}", messages.SUCCESS)
+        self.message_user(request, f"“{obj}”: {self.remove(obj, reader(request))}", messages.SUCCESS)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> Any:
         try:
@@ -229,7 +229,7 @@ class DatasetAdmin(YardAdmin):
     editable = {"name": "name", "owner": "created_by", "text_column": "text_column"}
     is_deletable = True
     list_display = (
-        "name", "status", "percent", "rows", "size", "tokenization_count", "source", "owner", "age", "deletion",
+        "name", "status", "percent", "row_count", "size", "tokenization_count", "source", "owner", "age", "deletion",
     )  # fmt: skip
     list_filter = ("import_job__status", "source", ("delete_requested_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("name", "id__istartswith", "created_by__username")
@@ -257,7 +257,7 @@ class DatasetAdmin(YardAdmin):
         return "Deleted. The keeper removes its tokenizations and files as soon as no worker is at them."
 
     def going(self, item: Any) -> list[Any]:
-        parts = f"{item.parts.count():,} files, {figures.size(item.bytes)}"
+        parts = f"{repair.counted_files(item.parts.count())}, {figures.size(item.bytes)}"
         return [parts, *(f"Tokenization: {made}" for made in item.tokenizations.all()[:NAMED_IN_CONFIRMATION])]
 
     @admin.action(permissions=["change"], description="Verify files")
@@ -275,6 +275,10 @@ class DatasetAdmin(YardAdmin):
     @admin.display(description="%")
     def percent(self, dataset: Dataset) -> str:
         return figures.percent(Progress(dataset.import_job).percent)
+
+    @admin.display(description="Rows", ordering="rows")
+    def row_count(self, dataset: Dataset) -> str:
+        return figures.number(dataset.rows)
 
     @admin.display(description="Tokenizations", ordering="of_it")
     def tokenization_count(self, dataset: Any) -> int:

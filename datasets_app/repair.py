@@ -167,10 +167,14 @@ def report(job: Job, checked: int, faults: list[str], advice: str, actor: "User 
 
 def verdict(checked: int, faults: list[str]) -> str:
     if not faults:
-        return f"{checked:,} files verified: all are as they were recorded."
+        return f"{counted_files(checked)} verified: as recorded."
     more = len(faults) - FAULTS_NAMED
     named = ", ".join(faults[:FAULTS_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-    return f"{checked:,} files verified: {named}."
+    return f"{counted_files(checked)} verified: {named}."
+
+
+def counted_files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 # Counts
@@ -185,9 +189,8 @@ def recount_dataset(dataset: Dataset, actor: "User | None") -> str:
     for part in parts:
         count_part(part)
     rows, size = sum(part.rows for part in parts), sum(part.bytes for part in parts)
-    said = (
-        f"Recounted: {rows:,} rows and {size:,} bytes in {len(parts):,} files; there were {dataset.rows or 0:,} rows."
-    )
+    found = f"{rows:,} rows and {size:,} bytes in {counted_files(len(parts))}"
+    said = f"Recounted: {found}; there were {dataset.rows or 0:,} rows."
     with transaction.atomic():
         hold_dataset(dataset)
         Part.objects.bulk_update(parts, ["rows", "bytes", "row_groups"], batch_size=PARTS_AT_ONCE)

@@ -49,8 +49,11 @@ def list_datasets(request: Request) -> HttpResponseBase:
         "tokenizations": tokenizations_total(),
         "waiting": waiting_jobs(),
     }
-    template = "datasets/_list.html" if wants_fragment(request) else "datasets/list.html"
-    return by_htmx(render(request, template, context))
+    if not wants_fragment(request):
+        return by_htmx(render(request, "datasets/list.html", context))
+    answer = render(request, "datasets/_list.html", context)
+    answer["HX-Replace-Url"] = f"?{form.query()}"
+    return by_htmx(answer)
 
 
 def tokenizations_total() -> int:

@@ -1,8 +1,10 @@
 """Who may see and edit what in the administration, and what its lists cost."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -295,3 +297,17 @@ def test_a_renamed_tokenizer_redraws_the_cards_that_name_it(admin_client):
 
     assert Tokenizer.objects.get(pk=job.tokenizer_id).name == "letters too"
     assert Dataset.objects.get(pk=job.dataset_id).version == before + 1
+
+
+def test_the_operators_page_explains_every_action(rf, admin_user):
+    request = rf.get("/admin/")
+    request.user = admin_user
+    offered = {
+        str(text) for model in MODELS for _, _, text in admin.site._registry[model].get_actions(request).values()
+    }
+    page = (Path(settings.BASE_DIR) / "docs" / "operating.md").read_text()
+
+    explained = {line.split("|")[1].strip() for line in page.splitlines() if line.count("|") == 5}
+    plain = {text for text in offered if "%(" not in text}
+    assert plain
+    assert plain <= explained

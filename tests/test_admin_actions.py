@@ -34,7 +34,7 @@ def test_retry_queues_again_and_keeps_what_is_done(admin_client, admin_user):
     messages = act(admin_client, "retry", job)
 
     job.refresh_from_db()
-    assert messages == ["letters with bytes: Queued again; finished shards are kept."]
+    assert messages == ["“letters with bytes”: Queued again; finished shards are kept."]
     assert (job.status, job.dataset.events.first().actor) == (Status.QUEUED, admin_user)
     assert job.shards.filter(state=Shard.State.DONE).count() == 1
 
@@ -45,7 +45,7 @@ def test_retry_of_what_runs_is_told_and_changes_nothing(admin_client):
 
     messages = act(admin_client, "retry", job)
 
-    assert messages == ["Import of letters: It is running and was not queued again. Nothing was changed."]
+    assert messages == ["“Import of letters”: It is running and was not queued again. Nothing was changed."]
     assert Import.objects.get(pk=job.pk).status == Status.RUNNING
 
 
@@ -78,7 +78,7 @@ def test_several_at_once_are_told_of_one_by_one(admin_client):
 
     messages = act(admin_client, "cancel", *jobs)
 
-    assert sorted(message.split(":")[0] for message in messages) == ["a with bytes", "b with bytes"]
+    assert sorted(message.split(":")[0] for message in messages) == ["“a with bytes”", "“b with bytes”"]
     assert sum("was not cancelled" in message for message in messages) == 1
 
 
@@ -134,7 +134,7 @@ def test_the_common_rule_is_asked_for_every_object(admin_client, monkeypatch):
 
     messages = act(admin_client, "cancel", job)
 
-    assert messages == ["letters with bytes: You may not do this. Ask its owner."]
+    assert messages == ["“letters with bytes”: You may not do this. Ask its owner."]
     assert Tokenization.objects.get(pk=job.pk).status == Status.QUEUED
 
 
@@ -155,7 +155,7 @@ def test_what_is_deleted_twice_is_told(admin_client):
 
     messages = delete(admin_client, job)
 
-    assert messages == ["letters with bytes: It is being deleted. Nothing was changed."]
+    assert messages == ["“letters with bytes”: It is being deleted. Nothing was changed."]
 
 
 def test_a_tokenizer_goes_with_its_file(admin_client):
@@ -164,7 +164,7 @@ def test_a_tokenizer_goes_with_its_file(admin_client):
 
     messages = delete(admin_client, tokenizer)
 
-    assert messages == ["small: Deleted with its file."]
+    assert messages == ["“small”: Deleted with its file."]
     assert not tokenizer.path.parent.exists()
     with pytest.raises(ObjectDoesNotExist):
         tokenizer.refresh_from_db()
@@ -178,7 +178,7 @@ def test_a_tokenizer_in_use_stays(admin_client):
     messages = delete(admin_client, tokenizer)
 
     assert "letters with bytes" in asked
-    assert messages == ["bytes: bytes is used by 1 tokenizations. Delete them first."]
+    assert messages == ["“bytes”: bytes is used by 1 tokenizations. Delete them first."]
     assert Tokenizer.objects.filter(pk=tokenizer.pk).exists()
 
 

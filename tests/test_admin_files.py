@@ -73,8 +73,8 @@ def sums(job):
 def test_files_that_are_as_they_were_are_verified(admin_client, admin_user, tokenized):
     messages = [act(admin_client, "verify_files", item)[0] for item in (tokenized.dataset, tokenized)]
 
-    assert messages[0] == "prose: 1 files verified: all are as they were recorded."
-    assert "all are as they were recorded" in messages[1]
+    assert messages[0] == "“prose”: 1 file verified: as recorded."
+    assert "verified: as recorded" in messages[1]
     events = tokenized.dataset.events.filter(kind="verified")
     assert [event.actor for event in events] == [admin_user, admin_user]
 
@@ -91,7 +91,7 @@ def test_missing_and_changed_parts_are_named_and_the_dataset_stays_ready(admin_c
 
     found = "2 files verified: test/part-00000.parquet is missing, train/part-00000.parquet was changed."
     assert not missing.path.exists()
-    assert messages == [f"prose: {found} {repair.IMPORT_AGAIN}"]
+    assert messages == [f"“prose”: {found} {repair.IMPORT_AGAIN}"]
     assert dataset.events.get(kind="damaged").text == f"Import: {found}"
     assert Import.objects.get(dataset=dataset).status == Status.READY
 
@@ -173,7 +173,7 @@ def test_wrong_counts_of_a_dataset_come_back_from_its_files(admin_client, datase
     again = Dataset.objects.filter(pk=dataset.pk).values(*right)[0]
     assert again == right
     assert Part.objects.get(dataset=dataset).row_groups == groups
-    assert messages[0].startswith(f"prose: Recounted: {ROWS} rows and ")
+    assert messages[0].startswith(f"“prose”: Recounted: {ROWS} rows and ")
     assert dataset.events.filter(kind="recounted").count() == 1
     assert Dataset.objects.get(pk=dataset.pk).version > dataset.version
 
@@ -278,7 +278,7 @@ def test_a_deletion_asks_first_and_says_what_goes(admin_client, tokenized):
 
     for page in (several, one):
         text = page.content.decode()
-        assert "1 files, " in text
+        assert "1 file, " in text
         assert "Tokenization: prose with small" in text
     assert not Dataset.objects.exclude(delete_requested_at=None).exists()
 
@@ -292,7 +292,7 @@ def test_a_deleted_dataset_leaves_neither_rows_nor_files(admin_client, admin_use
     event = dataset.events.first()
     keeper.delete_datasets()
 
-    assert messages[0].startswith("prose: Deleted.")
+    assert messages[0].startswith("“prose”: Deleted.")
     assert (event.kind, event.actor) == ("deleted", admin_user)
     assert not any(home.exists() for home in homes)
     assert not Dataset.objects.exists()
@@ -304,6 +304,6 @@ def test_the_delete_button_of_a_page_is_the_same(admin_client, tokenized):
     page = admin_client.post(address(Tokenization, "delete", tokenized.pk), {"post": "yes"}, follow=True)
     keeper.finish_deletions(Tokenization)
 
-    assert said(page) == ["prose with small: Deleted. The keeper removes its files as soon as no worker is at them."]
+    assert said(page) == ["“prose with small”: Deleted. The keeper removes its files as soon as no worker is at them."]
     assert not home.exists()
     assert Dataset.objects.filter(pk=tokenized.dataset_id).exists()

@@ -126,7 +126,7 @@ def test_the_main_job_from_a_file_to_tokens(stack, open_page, corpus):
     assert figure(card, "Processed") >= seen[-1]
     card.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("You cancelled it").wait_for()
+    card.get_by_text("cancelled it").wait_for()
 
     card.get_by_role("button", name="Retry", exact=True).click()
     card.get_by_text("Finished").wait_for(timeout=90_000)
@@ -148,7 +148,7 @@ def test_with_sockets_blocked_polling_takes_over(stack, open_page, dataset):
     page.locator("#live[data-status=polling]").wait_for()
     card.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("You cancelled it").wait_for()
+    card.get_by_text("cancelled it").wait_for()
 
 
 def test_a_cancel_in_one_tab_is_seen_in_the_other(stack, open_page, dataset):
@@ -160,7 +160,7 @@ def test_a_cancel_in_one_tab_is_seen_in_the_other(stack, open_page, dataset):
     card.get_by_role("button", name="Cancel", exact=True).click()
     mine.get_by_role("button", name="Cancel tokenization").click()
 
-    other.locator(f"#dataset-{dataset['id']}").get_by_text("You cancelled it").wait_for(timeout=3000)
+    other.locator(f"#dataset-{dataset['id']}").get_by_text("cancelled it").wait_for(timeout=3000)
 
 
 def test_a_restarted_web_server_brings_open_tabs_back(stack, open_page, dataset):
@@ -184,7 +184,7 @@ def test_a_phone_sees_the_same_card_without_scrolling_sideways(stack, open_page,
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_role("button", name="Cancel", exact=True).first.click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("You cancelled it").wait_for()
+    card.get_by_text("cancelled it").wait_for()
 
 
 def test_cancel_works_from_the_keyboard_alone(stack, open_page, dataset):
@@ -202,4 +202,4 @@ def test_cancel_works_from_the_keyboard_alone(stack, open_page, dataset):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    card.get_by_text("You cancelled it").wait_for()
+    card.get_by_text("cancelled it").wait_for()

@@ -144,6 +144,6 @@ def test_a_killed_server_ends_the_wrapper_with_a_reason(folder: Path) -> None:
     os.kill(server.pid, signal.SIGKILL)
     said = wrapper.communicate(timeout=WAIT_SECONDS)[1]
 
-    assert wrapper.returncode == signal.SIGKILL
+    assert wrapper.returncode == 1
     assert said == "The embedded server was killed by signal 9.\n"
     assert (folder / "redis").is_dir()

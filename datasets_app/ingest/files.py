@@ -44,8 +44,8 @@ def kind_of(name: str) -> Kind:
 def read_rows(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
     """The rows of a file, in tables of one schema and of a few MiB each; memory does not grow with the file.
 
-    A given schema is binding: values that do not fit are an error, columns that are missing are null. Without one, a JSON or
-    CSV file may turn out to need a wider schema than its beginning: then SchemaChanged brings one that fits.
+    A given schema is binding: values that do not fit are an error, columns that are missing are null. Without one, a
+    JSON or CSV file may turn out to need a wider schema than its beginning: then SchemaChanged brings one that fits.
     Raises JobError, naming file and line, for whatever else cannot be read, and for a file without rows or columns.
     """
     rows = 0

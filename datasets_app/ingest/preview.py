@@ -7,13 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from datasets_app.ingest.files import read_rows
-from datasets_app.ingest.schema import columns_of, dump_schema, propose_text_column
+from datasets_app.ingest.schema import columns_of, dump_schema, propose_text_column, text_bytes
 from datasets_app.ingest.source import Kind, Source
 
 PREVIEW_ROWS = 20
 SHOWN_CHARACTERS = 1000
 SHOWN_ITEMS = 20
-SAMPLED_ROWS = 1000
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
@@ -32,9 +31,9 @@ class Preview:
 
 
 def preview(source: Source, rows: int = PREVIEW_ROWS) -> Preview:
-    """Read no more than the first block of a file. Raises JobError as reading all of it would, if only for that part."""
-    table = next(chunk.table for chunk in read_rows(source) if chunk.table)
-    text_column = propose_text_column(table.slice(0, SAMPLED_ROWS))
+    """Read no more than the beginning of a file. Raises JobError as `read_rows` does, if only for that part."""
+    table = next(chunk.table for chunk in read_rows(source) if chunk.table is not None and chunk.table.num_rows)
+    text_column = propose_text_column(text_bytes(table))
     shown = [{name: _shown(value) for name, value in row.items()} for row in table.slice(0, rows).to_pylist()]
     warnings = _warnings(source, table, text_column)
     return Preview(columns_of(table.schema), shown, text_column, warnings, dump_schema(table.schema))

@@ -11,6 +11,7 @@ import tokenize
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,8 +69,8 @@ def write_sample(folder: Path) -> Iterator[dict[str, Any]]:
     """
     yield {"stage": "Reading"}
     files = _write_documents(folder)
+    texts = list(_training_texts(folder))
     tokenizers = []
-    texts = list(_training_texts())
     for recipe in RECIPES:
         yield {"stage": "Training Tokenizers"}
         (folder / recipe.file_name).write_bytes(recipe.train(texts, recipe.vocab_size))
@@ -98,9 +99,11 @@ def _write_documents(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _training_texts() -> Iterator[str]:
-    modules = (document for document in sample_documents() if document.split == "train" and "#" not in document.path)
-    yield from (document.text for index, document in enumerate(modules) if index % TRAINED_ON_ONE_IN == 0)
+def _training_texts(folder: Path) -> Iterator[str]:
+    with (folder / "train.jsonl").open("rb") as stream:
+        documents = map(json.loads, stream)
+        modules = (document["text"] for document in documents if "#" not in document["path"])
+        yield from islice(modules, None, None, TRAINED_ON_ONE_IN)
 
 
 def _is_wanted(inside: Path) -> bool:

@@ -123,9 +123,9 @@ def text_bytes(table: pa.Table) -> dict[str, int]:
     return {name: pc.sum(pc.binary_length(table[name])).as_py() or 0 for name in text_columns(table.schema)}
 
 
-def propose_text_column(sample: pa.Table) -> str | None:
+def propose_text_column(bytes_by_column: dict[str, int]) -> str | None:
     """The column to tokenize: one with a telling name, else the one with most text; None without any text."""
-    amounts = {name: amount for name, amount in text_bytes(sample).items() if amount}
+    amounts = {name: amount for name, amount in bytes_by_column.items() if amount}
     named = {name.lower(): name for name in reversed(amounts)}
     for telling in TEXT_NAMES:
         if telling in named:

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 END_OF_TEXT = "<|endoftext|>"
 WORDPIECE_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+PADDING, UNKNOWN, START, SEPARATOR, MASK = WORDPIECE_SPECIALS
 CONTINUING = "##"
 RARE_CHARACTER = 20  # rarer ones become [UNK]
 
@@ -29,7 +30,7 @@ def train_byte_bpe(texts: Sequence[str], vocab_size: int) -> bytes:
 
 def train_wordpiece(texts: Sequence[str], vocab_size: int) -> bytes:
     """A WordPiece in the manner of uncased BERT, as a tokenizer.json. The same texts give the same bytes."""
-    trainee = _bert(models.WordPiece(unk_token="[UNK]"))
+    trainee = _bert(models.WordPiece(unk_token=UNKNOWN))
     alphabet = _alphabet(texts, trainee.normalizer)
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
@@ -41,12 +42,12 @@ def train_wordpiece(texts: Sequence[str], vocab_size: int) -> bytes:
         show_progress=False,
     )
     trainee.train_from_iterator(texts, trainer)
-    tokenizer = _bert(models.WordPiece(trainee.get_vocab(), unk_token="[UNK]"))
+    tokenizer = _bert(models.WordPiece(trainee.get_vocab(), unk_token=UNKNOWN))
     tokenizer.add_special_tokens(list(WORDPIECE_SPECIALS))
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+        single=f"{START} $A {SEPARATOR}",
+        pair=f"{START} $A {SEPARATOR} $B:1 {SEPARATOR}:1",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (START, SEPARATOR)],
     )
     return _content(tokenizer)
 

@@ -101,7 +101,7 @@ def run(url: str, directory: Path) -> int:
         _say(f"The embedded server was killed by signal {-code}.")
     if code > 0 and time.monotonic() - started < UNREADABLE_SECONDS:
         _set_aside(directory)
-    return abs(code)
+    return code if code >= 0 else 1
 
 
 def _die_with_parent() -> None:

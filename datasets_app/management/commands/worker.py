@@ -49,20 +49,24 @@ def worker_for(queue: str, slots: int) -> dramatiq.Worker:
 
 
 def say_outages_once() -> None:
-    """Dramatiq repeats its line for every consumer every three seconds while Redis is away."""
     quiet = OncePerOutage()
     for handler in logging.getLogger().handlers:
         handler.addFilter(quiet)
 
 
 class OncePerOutage(logging.Filter):
+    """While Redis is away, Dramatiq says so for every consumer every three seconds, as if all were lost."""
+
     def __init__(self) -> None:
         super().__init__()
         self._last = float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not (isinstance(record.args, tuple) and any(isinstance(arg, BrokerConnectionError) for arg in record.args)):
+        error = next((each for each in record.args or () if isinstance(each, BrokerConnectionError)), None)
+        if error is None:
             return True
         is_first = time.monotonic() - self._last > OUTAGE_SECONDS
         self._last = time.monotonic()
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "Redis cannot be reached, trying again: %s", (error,)
         return is_first
