@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Case, Count, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
@@ -99,6 +99,11 @@ class JobQuerySet(models.QuerySet[Any]):
         """Jobs that any worker may work on: not held by a process of their own."""
         free = Q(held_until=None) | Q(held_until__lt=Now())
         return self.visible().filter(free, status__in=(Status.QUEUED, Status.RUNNING))
+
+    def busy(self) -> Self:
+        """Jobs that some slot may still write files of: a shard is leased, or the last step is under way."""
+        leased = self.model.shard_model().objects.leased().filter(job=OuterRef("pk"))
+        return self.filter(Exists(leased) | Q(finalize_until__gte=Now()))
 
     def with_counts(self) -> Self:
         """The sums over the shards, each as `total_<field>`, in one subquery a figure."""
@@ -280,7 +285,7 @@ class Job(models.Model):
         return token if won else None
 
     def keep_finalization(self, token: uuid.UUID) -> None:
-        mine = type(self).objects.filter(pk=self.pk, status=Status.RUNNING, finalize_token=token)
+        mine = type(self).objects.visible().filter(pk=self.pk, status=Status.RUNNING, finalize_token=token)
         if not mine.update(finalize_until=from_now(HOLD)):
             raise Cancelled
 

@@ -39,17 +39,17 @@ def wake_for(model: type[Job]) -> None:
 
 
 def finish_deletions(model: type[Job]) -> None:
-    for job in _unleased(model).select_related("dataset"):
-        if job.dataset.delete_requested_at is None:
-            storage.remove(_home(job))
-            job.delete()
+    """Once no slot works on it, a job goes with its files."""
+    marked = model.objects.exclude(delete_requested_at=None).filter(**{"dataset__delete_requested_at": None})
+    for job in marked.exclude(pk__in=model.objects.busy()):
+        storage.remove(_home(job))
+        job.delete()
 
 
 def delete_datasets() -> None:
     """Once no slot works on any of its jobs, a dataset goes with all its files."""
     for dataset in Dataset.objects.exclude(delete_requested_at=None):
-        jobs = [model for model in Dataset.jobs_models() if _leased(model, dataset)]
-        if jobs:
+        if any(model.objects.busy().filter(**{"dataset": dataset}).exists() for model in Dataset.jobs_models()):
             continue
         for tokenization in dataset.tokenizations.all():
             storage.remove(_home(tokenization))
@@ -73,6 +73,7 @@ def sweep() -> None:
         for entry in storage.stale_entries(folder):
             if not any(token in entry.name for token in live):
                 storage.remove(entry)
+    _sweep_folders_of_nothing()
 
 
 def _live_tokens() -> set[str]:
@@ -88,6 +89,16 @@ def _live_tokens() -> set[str]:
     return tokens
 
 
+def _sweep_folders_of_nothing() -> None:
+    """A slot that had fallen silent may have written into a folder that was deleted meanwhile."""
+    known = {"datasets": Dataset, "uploads": Upload, "tokenizations": Dataset.jobs_models()[-1]}
+    for name, model in known.items():
+        ids = {str(key) for key in model.objects.values_list("pk", flat=True)}
+        for folder in storage.stale_entries(storage.root() / name):
+            if folder.name not in ids:
+                storage.remove(folder)
+
+
 def _staging_dirs() -> list[Path]:
     homes = [*(storage.root() / "datasets").glob("*"), *(storage.root() / "tokenizations").glob("*")]
     return [storage.staging_dir(home) for home in homes]
@@ -95,12 +106,3 @@ def _staging_dirs() -> list[Path]:
 
 def _home(job: Job) -> Path:
     return storage.tokenization_dir(job.pk) if job.kind == "tokenization" else storage.dataset_dir(job.dataset_id)
-
-
-def _unleased(model: type[Job]) -> Any:
-    leased = model.shard_model().objects.leased().filter(job=OuterRef("pk"))
-    return model.objects.exclude(delete_requested_at=None).exclude(Exists(leased))
-
-
-def _leased(model: type[Job], dataset: Dataset) -> bool:
-    return bool(model.shard_model().objects.leased().filter(job__dataset=dataset).exists())

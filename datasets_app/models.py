@@ -101,18 +101,22 @@ class Dataset(models.Model):
     def jobs(self) -> list[Job]:
         return [self.import_job, *self.tokenizations.all()]
 
-    def mark_for_deletion(self, actor: "User | None") -> None:
-        """From here on nobody sees it; running work hears of it with its next report, the keeper removes the rest."""
+    def mark_for_deletion(self, actor: "User | None") -> bool:
+        """From here on nobody sees it; running work hears of it with its next report, the keeper removes the rest.
+
+        False if somebody else was faster.
+        """
         with transaction.atomic():
             gone = type(self).objects.visible().filter(pk=self.pk)
             free_name = f"{self.name[: NAME_LENGTH - 40]} {self.pk}"
             if not gone.update(delete_requested_at=Now(), name=free_name, version=F("version") + 1):
-                return
+                return False
             for model in self.jobs_models():
                 jobs: Any = model.objects.filter(**{"dataset": self}, delete_requested_at=None)
                 jobs.update(delete_requested_at=Now(), version=F("version") + 1)
             self.events.create(kind="deleted", text="Deleted.", actor=actor)
             live.hint(self.pk)
+        return True
 
 
 class Import(Job):
@@ -207,7 +211,7 @@ class Upload(models.Model):
     """Files that were sent and wait for their preview to be confirmed, or for their import to be done."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
     # [{"name", "stored", "kind", "bytes"}]: only `stored`, a number of ours, is ever part of a path
     files = models.JSONField(default=list)

@@ -208,8 +208,9 @@ class Slot:
             raise
 
     def _withdraw(self, job: Job) -> None:
-        job.refresh_from_db()
-        if job.status not in (Status.RUNNING, Status.READY):  # else another slot finalizes, or has
+        """Unless another slot finalizes, or has; a job that is gone or going has nothing to be withdrawn."""
+        now = self.work.model.objects.filter(pk=job.pk).values_list("status", flat=True).first()
+        if now not in (None, Status.RUNNING, Status.READY):
             self.work.withdraw(job)
 
 

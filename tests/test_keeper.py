@@ -1,5 +1,6 @@
 import os
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from datasets_app import keeper, leases, storage, wakeups
+from datasets_app.errors import Cancelled
 from datasets_app.jobs import from_now
 from datasets_app.models import Dataset, Upload, Worker
 from datasets_app.shards import Shard
@@ -125,3 +127,30 @@ def test_workers_that_fell_silent_are_not_counted():
     Worker.objects.create(pk="gone", queue="tokenize", slots=4, seen_at=from_now(timedelta(minutes=-1)))
 
     assert Worker.objects.slots("tokenize") == 2
+
+
+def test_a_deletion_waits_for_the_last_step_that_is_under_way(woken):
+    job = factories.tokenization(factories.ready_dataset(groups=1))
+    leases.claim(Tokenization, "here").finish([], **factories.counts(processed=10))
+    job, token = leases.to_finalize(Tokenization)
+    job.mark_for_deletion(None)
+
+    with pytest.raises(Cancelled):
+        job.keep_finalization(token)
+    woken()
+    assert Tokenization.objects.filter(pk=job.pk).exists()
+
+    Tokenization.objects.update(finalize_until=from_now(timedelta(seconds=-1)))
+    woken()
+    assert not Tokenization.objects.filter(pk=job.pk).exists()
+
+
+def test_a_folder_that_belongs_to_nothing_is_swept(woken):
+    orphan = storage.tokenization_dir(uuid.uuid4())
+    orphan.mkdir(parents=True)
+    long_ago = time.time() - storage.STALE_SECONDS - 60
+    os.utime(orphan, (long_ago, long_ago))
+
+    woken()
+
+    assert not orphan.exists()

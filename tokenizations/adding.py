@@ -33,7 +33,12 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
         storage.publish(copy, storage.tokenizer_path(facts["sha256"]))
     finally:
         storage.remove(scratch)
-    return _record(name, facts, source, user)
+    try:
+        return _record(name, facts, source, user)
+    except JobError:
+        if not Tokenizer.objects.filter(sha256=facts["sha256"]).exists():
+            storage.remove(storage.tokenizer_path(facts["sha256"]).parent)
+        raise
 
 
 def _read(paths: list[Path], out: Path) -> dict[str, Any]:

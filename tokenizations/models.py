@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db.models import ProtectedError, Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -75,14 +75,16 @@ class Tokenizer(models.Model):
 
     def remove(self) -> None:
         """Delete it with its file. JobError if tokenizations were made with it."""
-        uses = self.tokenizations.visible().count()
-        if uses or self.tokenizations.exists():
+        try:
+            with transaction.atomic():
+                self.delete()
+                transaction.on_commit(lambda: storage.remove(self.path.parent))
+        except (ProtectedError, IntegrityError) as error:
+            uses = self.tokenizations.visible().count()
             raise JobError(
                 f"{self.name} is used by {uses or 'a few just deleted'} tokenizations.",
                 "Delete them first." if uses else "Try again in a minute.",
-            )
-        self.delete()
-        storage.remove(self.path.parent)
+            ) from error
 
 
 class Tokenization(Job):
@@ -130,15 +132,20 @@ class Tokenization(Job):
     def path(self) -> Path:
         return storage.tokenization_dir(self.pk)
 
-    def mark_for_deletion(self, actor: "User | None") -> None:
-        """From here on nobody sees it; the keeper removes its files and rows when no slot works on it."""
+    def mark_for_deletion(self, actor: "User | None") -> bool:
+        """From here on nobody sees it; the keeper removes its files and rows when no slot works on it.
+
+        False if somebody else was faster.
+        """
         with transaction.atomic():
             mine = type(self).objects.filter(pk=self.pk, delete_requested_at=None)
-            counted = type(self).objects.filter(pk=self.pk).with_counts().get()
-            if mine.update(delete_requested_at=Now(), fingerprint=f"deleted {self.pk}"):
-                # the dataset's version makes up for the counters that leave the sum
-                self.dataset.touch(counted.version + counted.total_version)
-                self.tell("deleted", f"{self.label} deleted.", actor)
+            counted = mine.with_counts().first()
+            if counted is None or not mine.update(delete_requested_at=Now(), fingerprint=f"deleted {self.pk}"):
+                return False
+            # the dataset's version makes up for the counters that leave the sum
+            self.dataset.touch(counted.version + counted.total_version)
+            self.tell("deleted", f"{self.label} deleted.", actor)
+        return True
 
 
 class TokenizationShard(Shard):

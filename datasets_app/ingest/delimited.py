@@ -15,7 +15,7 @@ from datasets_app.ingest.blocks import Block, not_utf8_in, read_blocks
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.quoting import cut_after_record, unclosed_quote
 from datasets_app.ingest.schema import conform, in_words, is_text, refuse_unknown_columns, unite
-from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Kind, Source, column_twice, empty
+from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Kind, Source, column_twice, empty, in_a_sentence
 
 DELIMITERS = {Kind.CSV: ",", Kind.TSV: "\t"}
 DELIMITER_WORDS = {",": "comma", "\t": "tab"}
@@ -79,7 +79,9 @@ class Delimited:
                 return self._ragged(record)
             if schema is not None and (problem := self._mismatch(record, schema)):
                 return problem
-        return JobError(f"{self.name} cannot be read after line {block.first_line}: {error}", "Repair the file.")
+        return JobError(
+            f"{self.name} cannot be read after line {block.first_line}: {in_a_sentence(error)}.", "Repair it."
+        )
 
     def _read(self, block: Block, types: dict[str, pa.DataType]) -> pa.Table:
         return arrow_csv.read_csv(

@@ -16,7 +16,7 @@ from datasets_app.ingest import elements
 from datasets_app.ingest.blocks import BYTE_ORDER_MARK, LINE_END, Block, not_utf8_in, read_blocks
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.schema import conflict, conform, in_words, unite
-from datasets_app.ingest.source import PARSE_ERRORS, Chunk, Source
+from datasets_app.ingest.source import PARSE_ERRORS, Chunk, Source, in_a_sentence
 
 OBJECT = re.compile(rb"^[ \t]*+\{", re.MULTILINE)
 NOT_AN_OBJECT = re.compile(rb"^[ \t]*+[^{ \t\r\n]", re.MULTILINE)
@@ -108,7 +108,7 @@ def _contradiction(where: str, schema: pa.Schema, text: bytes) -> JobError | Non
 
 
 def _unreadable(where: str, error: Exception) -> JobError:
-    return JobError(f"{where} cannot be read: {error}", elements.REPAIR_ADVICE)
+    return JobError(f"{where} cannot be read: {in_a_sentence(error)}.", elements.REPAIR_ADVICE)
 
 
 def _problem(where: str, record: bytes) -> JobError | None:

@@ -8,7 +8,7 @@ from pyarrow import parquet
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.schema import conflict, conform, in_words, plain_schema, refuse_unknown_columns
-from datasets_app.ingest.source import MIB, Chunk, Source, column_twice, not_utf8
+from datasets_app.ingest.source import MIB, Chunk, Source, column_twice, in_a_sentence, not_utf8
 
 BATCH_BYTES = 4 * MIB
 # A few bytes of a dictionary can stand for long texts, so that the size of a row group says little.
@@ -52,7 +52,7 @@ def _converted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         return conform(table, schema)
     except pa.ArrowException as error:
         odds = conflict(schema, plain_schema(table.schema))
-        reason = f"cannot be brought into the dataset's columns: {error}"
+        reason = f"cannot be brought into the dataset's columns: {in_a_sentence(error)}."
         if odds:
             reason = f'has {in_words(odds.theirs)} in the column "{odds.column}", not {in_words(odds.ours)}.'
         raise JobError(f"{name} {reason}", "Give the column the same type in every file.") from error
@@ -77,4 +77,4 @@ def _is_valid(table: pa.Table) -> bool:
 
 
 def _damaged(what: str, error: Exception) -> JobError:
-    return JobError(f"{what} is damaged or no Parquet file ({error}).", "Fetch or write the file again.")
+    return JobError(f"{what} is damaged or no Parquet file ({in_a_sentence(error)}).", "Fetch or write the file again.")

@@ -77,5 +77,10 @@ def empty(name: str) -> JobError:
     return JobError(f"{name} is empty.", CHOOSE_ADVICE)
 
 
+def in_a_sentence(error: Exception) -> str:
+    """What a library says, as the end of a sentence of ours."""
+    return str(error).partition("\n")[0].rstrip(". ")
+
+
 def column_twice(names: list[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
