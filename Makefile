@@ -22,7 +22,7 @@ lint: $(READY)
 	$(RUN) manage.py makemigrations --check --dry-run
 
 bench: $(READY)
-	@$(RUN) -m bench $(ARGS)
+	@$(RUN) -m bench.engine $(ARGS)
 
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11.2 or newer, or name yours with PYTHON=…" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """The list of datasets, one dataset, and what scripts and pages ask of them."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -18,6 +19,7 @@ from datasets_app import cards, jobs
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.cards import Card
 from datasets_app.forms import DatasetFilter, UploadForm
+from datasets_app.jobs import from_now
 from datasets_app.models import Dataset, Worker
 from datasets_app.page import Request, by_htmx, versioned, wants_fragment
 from datasets_app.rows import first_rows
@@ -25,6 +27,8 @@ from datasets_app.rows import first_rows
 CARDS_A_PAGE = 12
 EVENTS_SHOWN = 20
 NOT_AVAILABLE = 503
+# A worker that has only just started says so within this time.
+TAKEN_WITHIN = timedelta(seconds=6)
 
 
 @require_GET
@@ -143,7 +147,7 @@ def waiting_jobs() -> int:
     """How many jobs wait for a kind of worker of which none is running."""
     waiting = 0
     for model in jobs.models_of_jobs():
-        claimable = model._default_manager.claimable().count()
+        claimable = model._default_manager.claimable().filter(created_at__lt=from_now(-TAKEN_WITHIN)).count()
         waiting += claimable if claimable and not Worker.objects.slots(model.queue) else 0
     return waiting
 

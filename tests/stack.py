@@ -127,7 +127,8 @@ class Client:
         self.url = url
         self.jar = CookieJar()
         self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-        self.opener.open(link, timeout=10).read()
+        with self.opener.open(link, timeout=10) as answer:
+            answer.read()
 
     def get(self, path: str) -> str:
         with self.opener.open(self.url + path, timeout=10) as answer:

@@ -44,7 +44,15 @@ def test_times_are_minutes_or_hours(seconds, shown):
 
 @pytest.mark.parametrize(
     ("count", "shown"),
-    [(None, "–"), (1, "1 byte"), (999, "999 bytes"), (12_345, "12.3 kB"), (96_400_000, "96.4 MB"), (19.86e9, "19.86 GB"), (1.21e12, "1.21 TB")],
+    [
+        (None, "–"),
+        (1, "1 byte"),
+        (999, "999 bytes"),
+        (12_345, "12.3 kB"),
+        (96_400_000, "96.4 MB"),
+        (19.86e9, "19.86 GB"),
+        (1.21e12, "1.21 TB"),
+    ],
 )
 def test_sizes_are_decimal(count, shown):
     assert figures.size(count) == shown

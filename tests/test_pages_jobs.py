@@ -120,7 +120,18 @@ def test_a_running_job_has_every_figure_from_its_first_second(as_owner, job):
 
     html = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
 
-    for label in ("Elapsed", "Remaining", "MB/s", "Tokens/s", "Processed", "Kept", "Filtered", "Filter", "Encoder", "Shards"):
+    for label in (
+        "Elapsed",
+        "Remaining",
+        "MB/s",
+        "Tokens/s",
+        "Processed",
+        "Kept",
+        "Filtered",
+        "Filter",
+        "Encoder",
+        "Shards",
+    ):
         assert f"<dt>{label}</dt>" in html
     assert "--:--" in html
     assert "Empty 0" in html

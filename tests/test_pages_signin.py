@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from datasets_app.models import Preference
+from datasets_app.models import Import, Preference, Worker
 from datasets_app.signin import make_link
 from tests import factories
 
@@ -110,14 +110,15 @@ def test_health_needs_no_sign_in(as_stranger):
 
 
 def test_the_banner_shows_only_while_nobody_works(as_owner, owner):
-    from datasets_app.models import Worker
-
     factories.queued_dataset(created_by=owner)
+    fresh = as_owner.get(reverse("datasets:workers"), {"seen": "1"})
+    Import.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     idle = as_owner.get(reverse("datasets:workers"))
     same = as_owner.get(reverse("datasets:workers"), {"seen": "1"})
     Worker.objects.create(id="here", queue="import", slots=1, seen_at=timezone.now() + timedelta(seconds=5))
     busy = as_owner.get(reverse("datasets:workers"), {"seen": "1"})
 
+    assert "No worker is running" not in fresh.content.decode()
     assert "No worker is running" in idle.content.decode()
     assert same.status_code == 204
     assert "No worker is running" not in busy.content.decode()

@@ -55,7 +55,9 @@ def test_the_composer_starts_from_what_fits_the_dataset(as_owner, dataset, token
 
 
 def test_without_a_tokenizer_the_composer_sends_for_one(as_owner, dataset):
-    assert "There is no tokenizer yet." in as_owner.get(reverse("tokenizations:new", args=[dataset.pk])).content.decode()
+    assert (
+        "There is no tokenizer yet." in as_owner.get(reverse("tokenizations:new", args=[dataset.pk])).content.decode()
+    )
 
 
 def test_a_tokenization_starts_with_every_option_chosen(as_owner, owner, dataset, tokenizer):
@@ -161,7 +163,9 @@ def test_a_running_one_shows_its_panel_and_options(as_colleague, job):
 
 def test_a_finished_one_shows_its_figures_and_how_to_open_it(as_owner, job):
     job.start()
-    job.complete("Done.", statistics=STATISTICS, output_bytes=22_000_000, encoder="fastokens", encoder_reason="same ids")
+    job.complete(
+        "Done.", statistics=STATISTICS, output_bytes=22_000_000, encoder="fastokens", encoder_reason="same ids"
+    )
 
     html = as_owner.get(job.get_absolute_url()).content.decode()
 

@@ -44,8 +44,9 @@ def read_blocks(source: Source, cut: Callable[[bytes], int] = cut_after_line, ad
         stream.seek(end)
         is_last = False
         while not is_last:
-            fresh = stream.read(source.block_bytes)
-            is_last = len(fresh) < source.block_bytes
+            wanted = bytes_to_read(len(rest), source)
+            fresh = stream.read(wanted)
+            is_last = len(fresh) < wanted
             data = rest + fresh
             size = len(data) if is_last else cut(data)
             if size:
@@ -55,6 +56,11 @@ def read_blocks(source: Source, cut: Callable[[bytes], int] = cut_after_line, ad
             rest = data[size:]
             if len(rest) > ROW_SOURCE_BYTES:
                 raise too_long(f"The row that starts on line {line} of {source.name}", advice)
+
+
+def bytes_to_read(kept: int, source: Source) -> int:
+    """A block, or twice what is kept of a record that goes on: it should not be searched again for every block."""
+    return max(source.block_bytes, min(kept, ROW_SOURCE_BYTES - kept))
 
 
 def count_lines(data: bytes) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.blocks import ROW_SOURCE_BYTES, Block
+from datasets_app.ingest.blocks import ROW_SOURCE_BYTES, Block, bytes_to_read
 from datasets_app.ingest.source import Source, not_utf8, too_long
 
 # Numbers as floats: Python refuses to convert whole ones of over 4,300 digits. They are only looked at, never stored.
@@ -171,7 +171,7 @@ class _Window:
         self._text, self._at, self._counted = self._text[self._at :], 0, 0
         if len(self._text) > ROW_SOURCE_BYTES:
             raise too_long(f"The object that starts on line {line} of {self._source.name}", WRAPPED_ADVICE)
-        data = self._stream.read(self._source.block_bytes)
+        data = self._stream.read(bytes_to_read(len(self._text), self._source))
         self.bytes_read += len(data)
         try:
             self._text += self._decoder.decode(data, final=not data)

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -61,8 +62,9 @@ def _converted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
 def _checked(table: pa.Table, rows_before: int, name: str) -> pa.Table:
     """Parquet readers take any bytes for UTF-8, and fail much later."""
     if not _is_valid(table):
-        bad = bisect_left(range(table.num_rows), True, key=lambda row: not _is_valid(table.slice(0, row + 1)))
-        row = table.slice(bad, 1)
+        # take() copies; a slice of lists would still be judged by all of their items.
+        bad = bisect_left(range(table.num_rows), True, key=lambda row: not _is_valid(table.take(np.arange(row + 1))))
+        row = table.take([bad])
         column = next((column for column in row.column_names if not _is_valid(row.select([column]))), "")
         raise not_utf8(f'Row {rows_before + bad + 1} of {name}, column "{column}",')
     return table

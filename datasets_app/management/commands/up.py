@@ -59,7 +59,7 @@ def migrate() -> None:
     try:
         call_command("migrate", verbosity=0, interactive=False)
     except OperationalError as error:
-        raise CommandError(f"The database cannot be used: {str(error).strip()}") from error
+        raise CommandError(f"The database cannot be used: {str(error).strip().splitlines()[0]}") from error
 
 
 def port_number(text: str) -> int:
