@@ -1,6 +1,7 @@
-"""Measures the engine on one core, everything included: `python -m bench.engine --texts FILE... --tokenizers FILE...`.
+"""Measures the engine on one core, everything included: `python -m bench.engine [--texts FILE... --tokenizers FILE...]`.
 
-With `--check` it also compares the ids of every row with those of `tokenizers`, which takes minutes.
+By default on the sample: the interpreter's own library, with the two tokenizers trained on it. With `--check` it also
+compares the ids of every row with those of `tokenizers`, which takes minutes.
 """
 
 import argparse
@@ -11,9 +12,11 @@ from typing import Any
 
 import psutil
 import pyarrow as pa
+import pyarrow.json
 import pyarrow.parquet as pq
 
 from datasets_app.children import Child
+from datasets_app.ingest.sample import write_sample
 from tokenizations.engine.spec import FilterMode, Spec
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
 
@@ -25,6 +28,22 @@ MEMORY_BYTES = 4 << 30
 
 def main() -> None:
     options = parse()
+    with tempfile.TemporaryDirectory() as folder:
+        if not options.texts or not options.tokenizers:
+            options.texts, options.tokenizers = sample(Path(folder))
+        measure_all(options)
+
+
+def sample(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The sample's texts as Parquet, and its tokenizers."""
+    made = [message["done"] for message in write_sample(folder) if "done" in message][0]
+    texts = [folder / f"{file['split']}.parquet" for file in made["files"]]
+    for file, target in zip(made["files"], texts, strict=True):
+        pq.write_table(pa.json.read_json(folder / file["name"]), target)
+    return texts[:1], [folder / tokenizer["file"] for tokenizer in made["tokenizers"]]
+
+
+def measure_all(options: argparse.Namespace) -> None:
     child = Child("tokenizations.engine.child", memory_limit_bytes=MEMORY_BYTES)
     for source in options.texts:
         for tokenizer in options.tokenizers:
@@ -35,8 +54,8 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", nargs="+", type=Path, required=True)
-    parser.add_argument("--tokenizers", nargs="+", type=Path, required=True)
+    parser.add_argument("--texts", nargs="+", type=Path, default=[])
+    parser.add_argument("--tokenizers", nargs="+", type=Path, default=[])
     parser.add_argument("--column", default="text")
     parser.add_argument("--filter", default=FilterMode.NONE, choices=list(FilterMode))
     parser.add_argument("--max-length", type=int)

@@ -8,7 +8,6 @@ django_application = get_asgi_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
-
 from datasets_app.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(

@@ -3,6 +3,9 @@ from django.urls import include, path
 
 from datasets_app import accounts, views
 
+# Only what serves pages needs the admin's modules.
+admin.autodiscover()
+
 urlpatterns = [
     path("sign-in/", accounts.sign_in, name="sign_in"),
     path("sign-in/<str:uid>/<str:token>/", accounts.sign_in_link, name="sign_in_link"),

@@ -26,6 +26,8 @@ ACKNOWLEDGEMENTS_A_SECOND = 5
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Checks who is there and what it may see, then leaves everything to the fan-out."""
 
+    # No channel of its own: the fan-out is the one receiver, and a Redis that is away refuses nobody.
+    channel_layer_alias = None
     socket: Socket | None = None
     heard_at = 0.0
 

@@ -64,6 +64,7 @@ class Stage(models.TextChoices):
     COMPLETE = "Complete"
 
 
+NOT_ENDED: dict[str, Any] = {"ended_at": None, "failure": "", "advice": ""}
 STAGE_ORDER = [stage.value for stage in Stage]
 SUMMED = ("bytes_done", "processed", "kept", "filtered", "errored", "tokens", "tokens_processed", "sequences")
 SUMMED_REASONS = ("filtered_empty", "filtered_junk")
@@ -210,7 +211,12 @@ class Job(models.Model):
         return True
 
     def start(self) -> bool:
-        fields: dict[str, Any] = {"started_at": Coalesce("started_at", Now()), "ended_at": None, "failure": "", "advice": ""}
+        fields: dict[str, Any] = {
+            "started_at": Coalesce("started_at", Now()),
+            "ended_at": None,
+            "failure": "",
+            "advice": "",
+        }
         return self.move(Status.RUNNING, f"{self.label} started.", **fields)
 
     def cancel(self, actor: "User | None") -> bool:
@@ -226,7 +232,13 @@ class Job(models.Model):
     def requeue(self, actor: "User | None") -> bool:
         """Resume or retry: the finished shards stay, the deaths of the others are forgiven."""
         with transaction.atomic():
-            fields: dict[str, Any] = {"ended_at": None, "ended_by": None, "failure": "", "advice": "", "stage": Stage.QUEUED}
+            fields: dict[str, Any] = {
+                "ended_at": None,
+                "ended_by": None,
+                "failure": "",
+                "advice": "",
+                "stage": Stage.QUEUED,
+            }
             if not self.move(Status.QUEUED, f"{self.label} queued again.", actor, **fields):
                 return False
             self.shards.exclude(state=Shard.State.DONE).update(deaths=0)

@@ -91,7 +91,7 @@ def _live_tokens() -> set[str]:
 
 def _sweep_folders_of_nothing() -> None:
     """A slot that had fallen silent may have written into a folder that was deleted meanwhile."""
-    known = {"datasets": Dataset, "uploads": Upload, "tokenizations": Dataset.jobs_models()[-1]}
+    known: dict[str, Any] = {"datasets": Dataset, "uploads": Upload, "tokenizations": Dataset.jobs_models()[-1]}
     for name, model in known.items():
         ids = {str(key) for key in model.objects.values_list("pk", flat=True)}
         for folder in storage.stale_entries(storage.root() / name):

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce, Now
 from django.db.models.aggregates import Count
+from django.db.models.functions import Coalesce, Now
 
 from datasets_app import live
 from datasets_app.jobs import Job, Status, from_now

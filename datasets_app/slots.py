@@ -174,7 +174,8 @@ class Slot:
 
     def _hear(self, claim: Claim, message: dict[str, Any], report: Report) -> None:
         if "stage" in message:
-            claim.job.reach(Stage(message["stage"]))
+            if message["stage"] != Stage.SAVING:  # of this shard; the job saves when all are done
+                claim.job.reach(Stage(message["stage"]))
         elif "counts" in message:
             report.hear(message["counts"])
         elif "done" not in message:
@@ -193,6 +194,7 @@ class Slot:
         claim.job.check_errored(settings.ERRORED_SHARE)
 
     def _finalize(self, job: Job, token: uuid.UUID) -> None:
+        job.reach(Stage.SAVING)
         try:
             self.work.finalize(job, Keep(job, token))
         except Cancelled:

@@ -20,10 +20,16 @@ def _enqueue(queue: str, actor: str, count: int) -> None:
     broker = dramatiq.get_broker()
     try:
         for _ in range(count - _waiting(broker, queue)):
-            message: dramatiq.Message[Any] = dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
+            message: dramatiq.Message[Any] = dramatiq.Message(
+                queue_name=queue, actor_name=actor, args=(), kwargs={}, options={}
+            )
             broker.enqueue(message)
     except (BrokerConnectionError, RedisError) as error:
         logger.warning("The workers were not woken (%s); the keeper tries again.", error)
+
+
+def _message(queue: str, actor: str) -> "dramatiq.Message[Any]":
+    return dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
 
 
 def _waiting(broker: Any, queue: str) -> int:

@@ -21,7 +21,23 @@ from tokenizations.models import Tokenization, Tokenizer, tokenize
 from tokenizations.tokenizing import TokenizeWork
 
 SHARED = Path(settings.BASE_DIR).parent / "shared"
-WORDS = "river stone lamp seven quiet harbour winter glass hundred paper signal north bright copper morning".split()
+WORDS = [
+    "river",
+    "stone",
+    "lamp",
+    "seven",
+    "quiet",
+    "harbour",
+    "winter",
+    "glass",
+    "hundred",
+    "paper",
+    "signal",
+    "north",
+    "bright",
+    "copper",
+    "morning",
+]
 
 
 def texts(rows: int, seed: int = 0) -> list[str | None]:

@@ -189,11 +189,18 @@ def test_whatever_happens_rows_add_up_and_percent_never_falls(seed):
             taken = chance.choice(claims)
             rows = chance.randint(0, 10)
             done = factories.counts(rows, chance.randint(0, rows), size=taken.shard.bytes_total * rows // 10)
-            {"report": taken.report, "finish": lambda **c: taken.finish([], **c)}.get(
-                deed, lambda **c: taken.release("of chance")
-            )(**done)
+            act(taken, deed, done)
         now = progress_of(job)
         sums = now.job
         assert sums.total_kept + sums.total_filtered + sums.total_errored == sums.total_processed <= sums.rows_total
         assert shown <= now.percent <= 100
         shown = now.percent
+
+
+def act(taken, deed, done):
+    if deed == "report":
+        taken.report(**done)
+    elif deed == "finish":
+        taken.finish([], **done)
+    else:
+        taken.release("of chance")

@@ -108,7 +108,7 @@ def name_file(home: Path, file: dict[str, Any], split: str, number: int, count: 
 
 
 def provenance(job: Any) -> Provenance:
-    """Names of the dataset and the tokenizer are left out: they can be changed, and the same input gives the same bytes."""
+    """Without the names of dataset and tokenizer: they can be changed, and the same input gives the same bytes."""
     return Provenance(
         spec=job.options,
         dataset_fingerprint=job.source_fingerprint,

@@ -72,7 +72,7 @@ def do_here(dataset: Dataset, tokenizer: Tokenizer, spec: Spec) -> Tokenization:
 def chosen(names: list[str], tokenizers: list[str]) -> tuple[list[Dataset], list[Tokenizer], bool]:
     is_batch = bool(tokenizers)
     if not is_batch:
-        if len(names) != 2:  # noqa: PLR2004
+        if len(names) != 2:
             raise JobError("Say which tokenizer.", "Use tokenize DATASET TOKENIZER, or DATASET... --tokenizer T...")
         names, tokenizers = names[:1], names[1:]
     return [Dataset.objects.named(n) for n in names], [Tokenizer.objects.named(t) for t in tokenizers], is_batch
