@@ -1,4 +1,4 @@
-"""Measures the engine on one core, everything included: `python -m bench.engine [--texts FILE... --tokenizers FILE...]`.
+"""Measures the engine on one core, everything included: `bench/engine.py [--texts FILE... --tokenizers FILE...]`.
 
 By default on the sample: the interpreter's own library, with the two tokenizers trained on it. With `--check` it also
 compares the ids of every row with those of `tokenizers`, which takes minutes.
@@ -36,7 +36,7 @@ def main() -> None:
 
 def sample(folder: Path) -> tuple[list[Path], list[Path]]:
     """The sample's texts as Parquet, and its tokenizers."""
-    made = [message["done"] for message in write_sample(folder) if "done" in message][0]
+    made = next(message["done"] for message in write_sample(folder) if "done" in message)
     texts = [folder / f"{file['split']}.parquet" for file in made["files"]]
     for file, target in zip(made["files"], texts, strict=True):
         pq.write_table(pa.json.read_json(folder / file["name"]), target)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.child import handle
@@ -14,6 +15,8 @@ from datasets_app.ingest.files import kind_of, read_rows
 from datasets_app.ingest.source import Source
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+# Files and busy machines are slow; what is looked for here is wrong answers.
+patiently = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared corpora are not here")
 SMALL_BLOCKS = 64  # bytes: a record has to cross the edge of a block
 

@@ -21,23 +21,7 @@ from tokenizations.models import Tokenization, Tokenizer, tokenize
 from tokenizations.tokenizing import TokenizeWork
 
 SHARED = Path(settings.BASE_DIR).parent / "shared"
-WORDS = [
-    "river",
-    "stone",
-    "lamp",
-    "seven",
-    "quiet",
-    "harbour",
-    "winter",
-    "glass",
-    "hundred",
-    "paper",
-    "signal",
-    "north",
-    "bright",
-    "copper",
-    "morning",
-]
+WORDS = "river stone lamp seven quiet harbour winter glass hundred paper signal north bright copper".split()  # noqa: SIM905
 
 
 def texts(rows: int, seed: int = 0) -> list[str | None]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from datasets_app.ingest.quoting import cut_after_record
 from datasets_app.ingest.source import SchemaChanged
-from tests.ingest_samples import SMALL_BLOCKS, refusal, rows_of, source_of
+from tests.ingest_samples import SMALL_BLOCKS, patiently, refusal, rows_of, source_of
 
 QUOTE = '"'
 MANY_ROWS = b"id,text\n" + b"".join(b"%d,row %d\n" % (row, row) for row in range(200))
@@ -154,6 +154,7 @@ def quoted(value: str) -> bytes:
 CELLS = st.text(st.sampled_from('a",\n\r \t'), max_size=6)
 
 
+@patiently
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), min_size=1, max_size=8), st.sampled_from([b",", b"\t"]))
 def test_a_cut_is_always_between_two_records(rows, delimiter):
     records = [delimiter.join(map(quoted, row)) + b"\n" for row in rows]
@@ -165,6 +166,7 @@ def test_a_cut_is_always_between_two_records(rows, delimiter):
     assert max(cuts) == len(data)
 
 
+@patiently
 @given(st.lists(st.text(st.sampled_from('ab" '), min_size=1, max_size=5), min_size=1, max_size=6))
 def test_a_quote_in_the_middle_of_a_value_never_hides_a_line_break(values):
     data = "".join(f"x{value},1\n" for value in values).encode()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets_app.ingest.source import Kind, SchemaChanged, Source
-from tests.ingest_samples import SMALL_BLOCKS, import_file, imported_rows, refusal, rows_of, source_of
+from tests.ingest_samples import SMALL_BLOCKS, import_file, imported_rows, patiently, refusal, rows_of, source_of
 
 MANY_ROWS = [{"id": row, "text": f"row {row}"} for row in range(200)]
 MANY_LINES = b"".join(json.dumps(row).encode() + b"\n" for row in MANY_ROWS)
@@ -163,6 +163,7 @@ def test_an_object_too_long_to_hold_is_refused(tmp_path, name):
 VALUES = st.fixed_dictionaries({"a": st.text(max_size=8), "b": st.integers(-5, 5), "c": st.lists(st.text(max_size=3))})
 
 
+@patiently
 @given(
     rows=st.lists(VALUES, min_size=1, max_size=10), block_bytes=st.integers(8, 80), indent=st.sampled_from([None, 1])
 )

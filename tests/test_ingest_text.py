@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets_app.ingest.source import Kind, Source, TextRows
-from tests.ingest_samples import SMALL_BLOCKS, refusal, rows_of, source_of
+from tests.ingest_samples import SMALL_BLOCKS, patiently, refusal, rows_of, source_of
 
 
 def texts_of(source: Source) -> list[str]:
@@ -25,6 +25,7 @@ def test_a_row_is_a_line_without_its_end(tmp_path, content, texts):
     assert texts_of(source_of(tmp_path, "a.txt", content)) == texts
 
 
+@patiently
 @given(lines=st.lists(st.text(st.sampled_from("aé東 "), max_size=5), min_size=1), block_bytes=st.integers(16, 40))
 def test_lines_read_the_same_wherever_blocks_are_cut(tmp_path_factory, lines, block_bytes):
     path = tmp_path_factory.mktemp("lines") / "a.txt"
