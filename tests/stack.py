@@ -42,6 +42,9 @@ class Stack:
         self.env.pop("DJANGO_SETTINGS_MODULE", None)
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        # What tests keep to look things up with.
+        self.client: Client | None = None
+        self.dataset_ids: dict[str, str] = {}
 
     def start(self) -> "Stack":
         """On the same port as before, if there was one, so that open tabs find it again."""
