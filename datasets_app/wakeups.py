@@ -25,7 +25,7 @@ def _enqueue(queue: str, actor: str, count: int) -> None:
             )
             broker.enqueue(message)
     except (BrokerConnectionError, RedisError) as error:
-        logger.warning("The workers were not woken (%s); the keeper tries again.", error)
+        logger.info("The workers were not woken (%s); the keeper tries again.", error)
 
 
 def _message(queue: str, actor: str) -> "dramatiq.Message[Any]":

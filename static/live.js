@@ -12,10 +12,11 @@ const chip = document.getElementById("live");
 const announcements = document.getElementById("announcements");
 
 let socket = null;
-let heardAt = performance.now(); // the last beat or frame
+let openedAt = performance.now(); // of the socket, or of the page while there is none yet
+let heardAt = -Infinity; // the last beat or frame
+let answeredAt = -Infinity; // the last answer to a poll
 let readAt = performance.now(); // the last time that figures came in, by whatever way
 let polledAt = performance.now();
-let wasLive = false;
 let signedOut = false;
 let seen = 0;
 let acknowledged = 0;
@@ -62,12 +63,12 @@ function announce(element, current) {
 document.addEventListener("htmx:wsOpen", (event) => {
   socket = event.detail.socketWrapper;
   seen = acknowledged = 0;
-  wasLive = true;
-  heard();
+  openedAt = performance.now();
 });
 
 document.addEventListener("htmx:wsClose", (event) => {
   socket = null;
+  heardAt = -Infinity;
   if (event.detail.event.code === 4401) signedOut = true;
   show();
 });
@@ -117,7 +118,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr, requestConfig } = event.detail;
   if (requestConfig.verb !== "get" || !target.matches?.("[data-version]")) return;
   event.detail.shouldSwap = false;
-  readAt = performance.now();
+  readAt = answeredAt = performance.now();
   if (xhr.status === 404) target.remove();
   else if (xhr.status === 200) adopt(xhr.responseText);
 });
@@ -133,9 +134,9 @@ document.addEventListener("visibilitychange", () => {
 
 setInterval(() => {
   const now = performance.now();
-  if (feed && !document.hidden && now - heardAt > STALE_MS && now - polledAt > POLL_MS) poll();
-  if (socket && now - heardAt > 2 * STALE_MS) {
-    heardAt = now - STALE_MS;
+  if (feed && !document.hidden && now - heardAt > STALE_MS && now - polledAt >= POLL_MS - 400) poll();
+  if (socket && now - Math.max(heardAt, openedAt) > 2 * STALE_MS) {
+    openedAt = now;
     socket.reconnect(); // half open: the other side has gone without a word
   }
   show();
@@ -147,7 +148,7 @@ setInterval(() => {
 function state() {
   if (signedOut) return "failed";
   if (performance.now() - heardAt <= STALE_MS) return "live";
-  return wasLive && performance.now() - readAt > STALE_MS ? "reconnecting" : "polling";
+  return performance.now() - answeredAt <= STALE_MS ? "polling" : "reconnecting";
 }
 
 function show() {

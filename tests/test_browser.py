@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.browser]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-ROWS = 40_000
+ROWS = 100_000
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,7 @@ def figure(card, name):
 
 
 def values_seen(card, page, name, number, seconds=40):
+    """Different figures, one after the other; a picture of the page is left when they do not come."""
     seen = []
 
     def look():

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import signal
 import sys
 from argparse import ArgumentParser
@@ -27,6 +28,7 @@ class YardCommand(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger().setLevel(logging.WARNING)
         try:
             migrate_new_database()
             with terminable():
