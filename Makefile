@@ -13,7 +13,7 @@ run: $(READY)
 	@exec $(RUN) manage.py up --follow-parent $(ARGS)
 
 test: $(READY)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
 	$(RUN) -m ruff check .

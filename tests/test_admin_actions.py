@@ -158,11 +158,12 @@ def test_what_is_deleted_twice_is_told(admin_client):
     assert messages == ["“letters with bytes”: It is being deleted. Nothing was changed."]
 
 
-def test_a_tokenizer_goes_with_its_file(admin_client):
+def test_a_tokenizer_goes_with_its_file(admin_client, django_capture_on_commit_callbacks):
     tokenizer = factories.tokenizer("small")
     storage.write(tokenizer.path, b"{}")
 
-    messages = delete(admin_client, tokenizer)
+    with django_capture_on_commit_callbacks(execute=True):
+        messages = delete(admin_client, tokenizer)
 
     assert messages == ["“small”: Deleted with its file."]
     assert not tokenizer.path.parent.exists()

@@ -130,7 +130,7 @@ def test_the_main_job_from_a_file_to_tokens(stack, open_page, corpus):
     card.get_by_text("cancelled it").wait_for()
 
     card.get_by_role("button", name="Retry", exact=True).click()
-    card.get_by_text(re.compile("^Finished ")).wait_for(timeout=90_000)
+    card.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
     assert ready(stack, "browser-prose")
     assert [each["status"] for each in stack.manage("list_tokenizations") if each["dataset"] == "browser-prose"] == [
         "ready"
@@ -174,7 +174,7 @@ def test_a_restarted_web_server_brings_open_tabs_back(stack, open_page, dataset)
 
     stack.part("web").kill()
 
-    card.get_by_text(re.compile("^Finished ")).wait_for(timeout=90_000)
+    card.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
     page.locator("#live[data-status=live]").wait_for()
 
 

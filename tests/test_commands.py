@@ -61,11 +61,13 @@ def test_with_no_worker_it_says_so_and_waits_no_longer_than_told(manage, prose, 
 def test_an_interrupt_without_a_terminal_cancels(manage, prose, tmp_path, sign):
     manage("import_dataset", "prose", str(prose))
     manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
-    waiting = manage("tokenize", "prose", "small", popen=True)
-    assert "No worker is running" in waiting.stderr.readline()
-
-    waiting.send_signal(sign)
-    out, err = waiting.communicate(timeout=30)
+    with manage("tokenize", "prose", "small", popen=True) as waiting:
+        try:
+            assert "No worker is running" in waiting.stderr.readline()
+            waiting.send_signal(sign)
+            out, err = waiting.communicate(timeout=30)
+        finally:
+            waiting.kill()
 
     assert waiting.returncode != 0, out + err
     assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == "cancelled"
