@@ -1,6 +1,9 @@
 """Who may do what to which object, for views, sockets, admin and commands alike."""
 
-from typing import TYPE_CHECKING, Any
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -11,7 +14,26 @@ CONTROL = "control"
 DELETE = "delete"
 
 
-def can(user: "User | AnonymousUser | None", action: str, target: Any = None) -> bool:
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Of a user only what rights depend on, so that what was rendered for one serves all who may do the same."""
+
+    pk: int
+    is_staff: bool
+    is_authenticated: bool = True
+    is_active: bool = True
+
+    @classmethod
+    def of(cls, user: "User") -> Self:
+        return cls(user.pk, user.is_staff)
+
+
+def controllable(user: "User | AnonymousUser | Viewer", jobs: Iterable[Any]) -> frozenset[uuid.UUID]:
+    """The ids of those jobs that this user may pause, cancel and retry."""
+    return frozenset(job.pk for job in jobs if can(user, CONTROL, job))
+
+
+def can(user: "User | AnonymousUser | Viewer | None", action: str, target: Any = None) -> bool:
     """The team sees everything; a thing is controlled and deleted by who made it, the owner of its dataset, and staff.
 
     `None` is whoever has a shell on the server: commands may do all.

@@ -10,12 +10,12 @@ from django.views.decorators.http import require_http_methods
 from datasets_app import uploads
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, UploadForm, proposed_name
+from datasets_app.importing import TEXT_TYPES
 from datasets_app.ingest.source import TextRows
 from datasets_app.models import Dataset, Upload, create_dataset
 from datasets_app.page import Request, by_htmx, wants_fragment
 
 INVALID = 422
-TEXT_TYPES = ("string", "large_string")
 
 
 @require_http_methods(["GET", "POST"])

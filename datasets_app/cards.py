@@ -9,7 +9,7 @@ from datasets_app.jobs import UNFINISHED, URGENCY, Job, Status
 from datasets_app.models import Dataset
 from datasets_app.progress import Progress
 
-# More than two would not fit; the rest are chips.
+# What is unfinished is always shown at length; what has ended only as long as there are not more panels than this.
 PANELS = 2
 
 
@@ -30,7 +30,10 @@ class Card:
     @property
     def panels(self) -> list[Progress]:
         """The jobs shown at length: what is unfinished, what went wrong, what has just ended."""
-        return [progress for progress in self._by_urgency() if _deserves_panel(progress)][:PANELS]
+        deserving = [progress for progress in self._by_urgency() if _deserves_panel(progress)]
+        unfinished = [progress for progress in deserving if progress.job.is_unfinished]
+        ended = [progress for progress in deserving if not progress.job.is_unfinished]
+        return unfinished + ended[: max(PANELS - len(unfinished), 0)]
 
     @property
     def chips(self) -> list[Progress]:

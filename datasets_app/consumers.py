@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import User
 
 from datasets_app import jobs
-from datasets_app.access import CONTROL, VIEW, can
+from datasets_app.access import VIEW, Viewer, can
 from datasets_app.errors import JobError
 from datasets_app.fanout import Socket, fan_out
 from datasets_app.models import Dataset
@@ -40,7 +40,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         shows = await database_sync_to_async(shown_elements)(user, query.get("card", []), query.get("job", []))
         await self.accept()
-        self.socket = Socket(self, shows)
+        self.socket = Socket(self, Viewer.of(user), shows, self.scope["session"].session_key or "")
         await fan_out().join(self.socket)
 
     async def disconnect(self, code: int) -> None:
@@ -62,6 +62,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def drop(self) -> None:
         await self.close(TRY_AGAIN)
 
+    async def expel(self) -> None:
+        await self.close(NOT_SIGNED_IN)
+
 
 def acknowledgement(text: str | None) -> int | None:
     if not text or len(text) > LARGEST_ACKNOWLEDGEMENT:
@@ -81,22 +84,20 @@ def is_own_page(scope: dict[str, Any]) -> bool:
     return bool(host) and origin.netloc == host
 
 
-def shown_elements(
-    user: User | AnonymousUser, card_ids: list[str], job_ids: list[str]
-) -> dict[str, tuple[uuid.UUID, bool]]:
+def shown_elements(user: User, card_ids: list[str], job_ids: list[str]) -> dict[str, uuid.UUID]:
     """What the page shows, as far as it exists and this user may see it."""
-    shows: dict[str, tuple[uuid.UUID, bool]] = {}
+    shows: dict[str, uuid.UUID] = {}
     wanted = [key for key in map(as_uuid, card_ids[:ELEMENTS_SHOWN_AT_MOST]) if key]
     for dataset in Dataset.objects.visible().filter(pk__in=wanted):
         if can(user, VIEW, dataset):
-            shows[f"dataset-{dataset.pk}"] = (dataset.pk, can(user, CONTROL, dataset))
+            shows[f"dataset-{dataset.pk}"] = dataset.pk
     for job_id in job_ids[:ELEMENTS_SHOWN_AT_MOST]:
         try:
             job = jobs.find(job_id)
         except JobError:
             continue
         if can(user, VIEW, job):
-            shows[f"job-{job.pk}"] = (job.dataset_id, can(user, CONTROL, job))
+            shows[f"job-{job.pk}"] = job.dataset_id
     return shows
 
 

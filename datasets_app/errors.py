@@ -1,3 +1,8 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EDQUOT, ENOSPC
+
+
 class JobError(Exception):
     """An expected failure, told to the user: what happened and where, and in `advice` what to do about it."""
 
@@ -8,3 +13,14 @@ class JobError(Exception):
 
 class Cancelled(Exception):
     """The job no longer runs, or its lease was lost: stop, and remove your own files."""
+
+
+@contextmanager
+def disk_full_explained() -> Iterator[None]:
+    """Turn a full disk into a JobError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            raise JobError("The disk is full.", "Free some space, then try again.") from error
+        raise

@@ -16,6 +16,7 @@ from datasets_app.slots import Keep
 
 # The kind of a shard that is made here, from no file.
 SAMPLE = "sample"
+SAME_COLUMNS = "Give the files of one dataset the same columns, or import them as two datasets."
 TEXT_TYPES = ("string", "large_string")
 
 
@@ -118,11 +119,19 @@ def common_columns(parts: list[dict[str, Any]]) -> list[list[str]]:
         if set(others) != set(names):
             odd = sorted(set(others) ^ set(names))[0]
             has, lacks = (part, first) if odd in others else (first, part)
-            raise JobError(
-                f"{has['file']} has a column {odd} and {lacks['file']} has none.",
-                "Give the files of one dataset the same columns, or import them as two datasets.",
-            )
+            raise JobError(f"{has['file']} has a column {odd} and {lacks['file']} has none.", SAME_COLUMNS)
+        check_types(first, part)
     return [[name, kind] for name, kind in first["columns"]]
+
+
+def check_types(first: dict[str, Any], part: dict[str, Any]) -> None:
+    """A column is text in all files or in none; numbers of different kinds get along."""
+    kinds = dict(first["columns"])
+    for name, kind in part["columns"]:
+        if (kind in TEXT_TYPES) != (kinds[name] in TEXT_TYPES):
+            raise JobError(
+                f"The column {name} is {kinds[name]} in {first['file']} and {kind} in {part['file']}.", SAME_COLUMNS
+            )
 
 
 def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets_app import cards, jobs
-from datasets_app.access import CONTROL, can
+from datasets_app.access import CONTROL, can, controllable
 from datasets_app.errors import JobError
 from datasets_app.jobs import Job, Status
 from datasets_app.page import Request, by_htmx, name_of, versioned
@@ -75,13 +75,15 @@ def fragment(request: Request, job: Job, note: str) -> str:
     """The card if the button was on one, else the panel."""
     if (request.htmx.target or "").startswith(CARD):
         (card,) = cards.load_ids([job.dataset_id])
-        context = {"card": card, "may_control": can(request.user, CONTROL, card.dataset), "note": note}
+        allowed = controllable(request.user, (progress.job for progress in card.jobs))
+        context = {"card": card, "controllable": allowed, "note": note}
         return render_to_string("datasets/_card.html", context)
     return panel(cards.load_job(job), may_control=True, note=note)
 
 
 def panel(progress: Progress, may_control: bool, note: str = "") -> str:
-    context = {"progress": progress, "may_control": may_control, "note": note, "is_page": True}
+    allowed = {progress.job.pk} if may_control else set()
+    context = {"progress": progress, "controllable": allowed, "note": note, "is_page": True}
     return render_to_string("datasets/_job.html", context)
 
 

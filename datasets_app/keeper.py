@@ -1,6 +1,7 @@
 """What nobody else will do: wake workers, free silent shards, finish deletions, sweep."""
 
 import logging
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from datasets_app.shards import Shard
 
 logger = logging.getLogger(__name__)
 
+# The files and folders of an attempt carry its lease token.
+TOKEN = re.compile(r"[0-9a-f]{32}")
 UPLOADS_KEPT = timedelta(days=1)
 WORKERS_LISTED = timedelta(hours=1)
 
@@ -26,7 +29,6 @@ def tick() -> None:
         wake_for(model)
         finish_deletions(model)
     delete_datasets()
-    sweep()
 
 
 def wake_for(model: type[Job]) -> None:
@@ -71,7 +73,8 @@ def sweep() -> None:
     live = _live_tokens()
     for folder in (Path(settings.SCRATCH_ROOT), *_staging_dirs()):
         for entry in storage.stale_entries(folder):
-            if not any(token in entry.name for token in live):
+            token = TOKEN.search(entry.name)
+            if entry.name not in live and (token is None or token.group() not in live):
                 storage.remove(entry)
     _sweep_folders_of_nothing()
 

@@ -35,7 +35,8 @@ class Claim:
 
     def report(self, **figures: Any) -> bool:
         """Write the counts, renew the lease, and hear about a cancel, all in one. False: stop."""
-        mine = self._mine().filter(job__status=Status.RUNNING, job__delete_requested_at=None)
+        running = type(self.job).objects.visible().filter(pk=OuterRef("job_id"), status=Status.RUNNING)
+        mine = self._mine().filter(Exists(running))
         written = mine.update(version=F("version") + 1, lease_until=from_now(LEASE), **figures)
         if written:
             live.hint(self.job.dataset_id)
@@ -108,7 +109,7 @@ def _workable(model: type[Job], held: tuple[Job, uuid.UUID] | None) -> Any:
     if held is None:
         return model.objects.claimable()
     job, token = held
-    return model.objects.filter(pk=job.pk, hold_token=token, status__in=(Status.QUEUED, Status.RUNNING))
+    return model.objects.visible().filter(pk=job.pk, hold_token=token, status__in=(Status.QUEUED, Status.RUNNING))
 
 
 def _take(job: Job, shard: Shard, worker: str) -> Claim | None:

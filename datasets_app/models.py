@@ -266,11 +266,25 @@ class Preference(models.Model):
         return f"Preferences of {self.user}"
 
 
+def check_splits(splits: set[str]) -> None:
+    """Each becomes a folder, and not every disk tells Train from train. JobError for what cannot be one."""
+    for split in splits:
+        if not storage.is_split_name(split):
+            raise JobError(
+                f"{split} cannot be the name of a split.", "Use letters, digits, _ and single dots, such as train."
+            )
+    if len({split.lower() for split in splits}) < len(splits):
+        raise JobError("Two splits differ only in upper and lower case.", "Give them names that differ more.")
+
+
 def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields: Any) -> Dataset:
     """A dataset with its queued import, one shard a file ({"name", "path", "split", "kind", "bytes"}).
 
     JobError if the name is taken. `fields`: created_by, text_column, upload, options, hold.
     """
+    if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
+        raise JobError(f"A dataset's name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
+    check_splits({file["split"] for file in files})
     user, hold = fields.get("created_by"), fields.get("hold") or {}
     try:
         with transaction.atomic():

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from datasets_app import leases, storage
 from datasets_app.children import Child, ChildDied
-from datasets_app.errors import Cancelled, JobError
+from datasets_app.errors import Cancelled, JobError, disk_full_explained
 from datasets_app.jobs import Job, Stage, Status
 from datasets_app.leases import Claim
 from datasets_app.rates import RateMeter
@@ -76,7 +76,11 @@ class Report:
         meter.restart()
 
     def hear(self, counts: dict[str, Any]) -> None:
+        before = self.counts.get("bytes_done", 0)
         self.counts = figures(counts, self.claim.shard.bytes_total)
+        if self.counts["bytes_done"] < before:  # the child began anew
+            self.claim.job.raise_mark()
+            self.meter.restart()
         self.meter.sample(self.counts["bytes_done"], self.counts["tokens_processed"])
 
     def send_if_due(self) -> None:
@@ -141,7 +145,8 @@ class Slot:
             self.meter, self._job_id = RateMeter(), claim.job.pk
         out = storage.scratch_dir(claim.stem)
         try:
-            self._run(claim, out)
+            with disk_full_explained():
+                self._run(claim, out)
         except Cancelled:
             claim.release("")
         except ChildDied as death:
@@ -170,7 +175,7 @@ class Slot:
                     self._hear(claim, message, report)
                     done = message.get("done", done)
                 report.send_if_due()
-        self._publish(claim, out, done)
+        self._publish(claim, out, done, report)
 
     def _hear(self, claim: Claim, message: dict[str, Any], report: Report) -> None:
         if "stage" in message:
@@ -181,11 +186,12 @@ class Slot:
         elif "done" not in message:
             self.work.learn(claim.job, message)
 
-    def _publish(self, claim: Claim, out: Path, done: dict[str, Any]) -> None:
+    def _publish(self, claim: Claim, out: Path, done: dict[str, Any], report: Report) -> None:
         staging = storage.staging_dir(self.work.home(claim.job))
         files = [*done.get("files", []), *done.get("parts", [])]
         for file in files:
             storage.publish(out / file["name"], staging / file["name"])
+            report.send_if_due()  # it may have taken a while, to another file system
         final = figures(done["counts"], claim.shard.bytes_total) | {"bytes_done": claim.shard.bytes_total}
         if not claim.finish(files, **final):
             for file in files:
@@ -196,7 +202,8 @@ class Slot:
     def _finalize(self, job: Job, token: uuid.UUID) -> None:
         job.reach(Stage.SAVING)
         try:
-            self.work.finalize(job, Keep(job, token))
+            with disk_full_explained():
+                self.work.finalize(job, Keep(job, token))
         except Cancelled:
             self._withdraw(job)
         except JobError as error:

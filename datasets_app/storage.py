@@ -12,7 +12,7 @@ from django.conf import settings
 
 SPLIT_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 LONGEST_SPLIT_NAME = 64
-RESERVED_SPLIT_NAMES = {"staging", "ledger"}
+RESERVED_SPLIT_NAMES = {"staging", "ledger", "readme.md", "manifest.json", "manifest.json.part", "dataset_dict.json"}
 STALE_SECONDS = 3600
 
 
@@ -93,14 +93,6 @@ def write(path: Path, content: bytes) -> None:
     _fsync(path.parent)
 
 
-def clear(folder: Path, keep: Iterable[str] = ()) -> None:
-    """Empty a folder but for the names in `keep`."""
-    kept = set(keep)
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry.name not in kept:
-            remove(entry)
-
-
 def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
@@ -117,11 +109,6 @@ def stale_entries(folder: Path) -> Iterable[Path]:
                 yield entry
         except FileNotFoundError:
             continue
-
-
-def free_bytes() -> int:
-    root().mkdir(parents=True, exist_ok=True)
-    return shutil.disk_usage(root()).free
 
 
 def _fsync(path: Path) -> None:

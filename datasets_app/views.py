@@ -1,5 +1,6 @@
 """The list of datasets, one dataset, and what scripts and pages ask of them."""
 
+import hashlib
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets_app import cards, jobs
-from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.access import DELETE, can, controllable
 from datasets_app.cards import Card
 from datasets_app.forms import DatasetFilter, UploadForm
 from datasets_app.jobs import from_now
@@ -26,6 +27,9 @@ from datasets_app.rows import first_rows
 
 CARDS_A_PAGE = 12
 EVENTS_SHOWN = 20
+DIGEST_DIGITS = 12
+# What the page without datasets has seen.
+NOTHING = "nothing"
 NOT_AVAILABLE = 503
 # A worker that has only just started says so within this time.
 TAKEN_WITHIN = timedelta(seconds=6)
@@ -35,16 +39,23 @@ TAKEN_WITHIN = timedelta(seconds=6)
 def list_datasets(request: Request) -> HttpResponseBase:
     datasets = Dataset.objects.visible().select_related("created_by")
     total = datasets.count()
+    if wants_fragment(request) and request.GET.get("seen") == NOTHING:
+        return by_htmx(HttpResponse(status=204, headers={"HX-Refresh": "true"} if total else {}))
     if not total:
         context = {"section": "datasets", "form": UploadForm(), "waiting": waiting_jobs()}
         return by_htmx(render(request, "datasets/empty.html", context))
     form = DatasetFilter(request.GET)
     pages = Paginator(form.apply(datasets, request.user), CARDS_A_PAGE)
     page = pages.get_page(request.GET.get("page"))
-    shown = [(card, can(request.user, CONTROL, card.dataset)) for card in cards.load(list(page))]
+    shown = cards.load(list(page))
+    seen = names_of_cards(shown, total)
+    if wants_fragment(request) and request.GET.get("seen") == seen:
+        return by_htmx(HttpResponse(status=204))
     context = {
         "section": "datasets",
         "is_live": True,
+        "seen": seen,
+        "controllable": controllable(request.user, (progress.job for card in shown for progress in card.jobs)),
         "form": form,
         "page": page,
         "pages_query": form.query(),
@@ -58,6 +69,15 @@ def list_datasets(request: Request) -> HttpResponseBase:
     answer = render(request, "datasets/_list.html", context)
     answer["HX-Replace-Url"] = f"?{form.query()}"
     return by_htmx(answer)
+
+
+def names_of_cards(shown: list[Card], total: int) -> str:
+    """Changes when a dataset comes or goes, and not with the order."""
+    return f"{total}.{digest(sorted(str(card.dataset.pk) for card in shown))}"
+
+
+def digest(words: list[str]) -> str:
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def tokenizations_total() -> int:
@@ -77,7 +97,8 @@ def detail(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
         "card": card,
         "dataset": dataset,
         "seen": seen,
-        "panels": [(progress, can(request.user, CONTROL, progress.job)) for progress in shown_at_length(card)],
+        "panels": shown_at_length(card),
+        "controllable": controllable(request.user, (progress.job for progress in card.jobs)),
         "rows": first_rows(dataset),
         "events": dataset.events.select_related("actor")[:EVENTS_SHOWN],
         "waiting": waiting_jobs(),
@@ -102,9 +123,9 @@ def card(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
     card = found_card(dataset_id)
     if not request.htmx:
         return redirect(card.dataset)
-    may_control = can(request.user, CONTROL, card.dataset)
-    context = {"card": card, "may_control": may_control}
-    etag = f'"{card.version}.{may_control:d}"'
+    allowed = controllable(request.user, (progress.job for progress in card.jobs))
+    context = {"card": card, "controllable": allowed}
+    etag = f'"{card.version}.{digest(sorted(map(str, allowed)))}"'
     return versioned(request, etag, lambda: HttpResponse(render_to_string("datasets/_card.html", context)))
 
 

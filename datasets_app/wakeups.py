@@ -20,10 +20,7 @@ def _enqueue(queue: str, actor: str, count: int) -> None:
     broker = dramatiq.get_broker()
     try:
         for _ in range(count - _waiting(broker, queue)):
-            message: dramatiq.Message[Any] = dramatiq.Message(
-                queue_name=queue, actor_name=actor, args=(), kwargs={}, options={}
-            )
-            broker.enqueue(message)
+            broker.enqueue(_message(queue, actor))
     except (BrokerConnectionError, RedisError) as error:
         logger.info("The workers were not woken (%s); the keeper tries again.", error)
 

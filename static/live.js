@@ -7,7 +7,7 @@ const ACKNOWLEDGE_MS = 1000;
 const RECONNECT_MS = 3000;
 const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", failed: "Signed out" };
 
-const feed = document.getElementById("feed");
+const feed = () => document.getElementById("feed"); // gone when nothing on the page can change any more
 const chip = document.getElementById("live");
 const announcements = document.getElementById("announcements");
 
@@ -98,9 +98,9 @@ function compare(versions) {
 }
 
 setInterval(() => {
-  if (socket && seen > acknowledged) {
+  if (socket && feed() && seen > acknowledged) {
     acknowledged = seen;
-    socket.send(JSON.stringify({ seen }), feed);
+    socket.send(JSON.stringify({ seen }), feed());
   }
 }, ACKNOWLEDGE_MS);
 
@@ -129,13 +129,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
 });
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && feed) poll();
+  if (!document.hidden && feed()) poll();
 });
 
 setInterval(() => {
   const now = performance.now();
-  if (feed && !document.hidden && now - heardAt > STALE_MS && now - polledAt >= POLL_MS - 400) poll();
-  if (socket && now - Math.max(heardAt, openedAt) > 2 * STALE_MS) {
+  if (feed() && !document.hidden && now - heardAt > STALE_MS && now - polledAt >= POLL_MS - 400) poll();
+  if (socket && feed() && now - Math.max(heardAt, openedAt) > 2 * STALE_MS) {
     openedAt = now;
     socket.reconnect(); // half open: the other side has gone without a word
   }
@@ -152,7 +152,8 @@ function state() {
 }
 
 function show() {
-  if (!chip || !feed) return;
+  if (!chip) return;
+  chip.hidden = !feed();
   const now = state();
   const age = Math.round((performance.now() - readAt) / 1000);
   if (chip.dataset.status !== now) {

@@ -4,9 +4,11 @@ import asyncio
 import json
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import F
 
 from datasets_app import fanout
+from datasets_app.access import Viewer
 from datasets_app.fanout import FanOut, Socket
 from datasets_app.models import Dataset
 from tests import factories
@@ -20,6 +22,7 @@ class Tab:
         self.frames: list[str] = []
         self.beats: list[dict] = []
         self.is_dropped = False
+        self.is_expelled = False
 
     async def send_text(self, text: str) -> None:
         if text.startswith("{"):
@@ -29,6 +32,9 @@ class Tab:
 
     async def drop(self) -> None:
         self.is_dropped = True
+
+    async def expel(self) -> None:
+        self.is_expelled = True
 
 
 def play(scenario):
@@ -53,8 +59,12 @@ async def until(condition, seconds=5.0):
             await asyncio.sleep(0.01)
 
 
+BOSS = Viewer(pk=1, is_staff=True)
+COLLEAGUE = Viewer(pk=2, is_staff=False)
+
+
 def card_of(dataset):
-    return {f"dataset-{dataset.pk}": (dataset.pk, True)}
+    return {f"dataset-{dataset.pk}": dataset.pk}
 
 
 def change(job, **figures):
@@ -80,7 +90,7 @@ def test_a_new_tab_gets_the_whole_card(job):
     tab = Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(tab, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.frames)
 
     play(scenario)
@@ -93,7 +103,7 @@ def test_a_report_sends_the_figures_and_not_the_buttons(job):
     tab = Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(tab, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.frames)
         await change(job, processed=4, kept=4)
         fan._hear([job.dataset_id])
@@ -110,7 +120,7 @@ def test_a_lost_hint_is_made_up_for_by_the_next_beat(job):
     tab = Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(tab, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.frames)
         await change(job, processed=7, kept=7)
         await until(lambda: len(tab.frames) == 2, fanout.BEAT_SECONDS + 2)
@@ -124,7 +134,7 @@ def test_a_card_is_sent_at_most_four_times_a_second(job):
     tab = Tab()
 
     async def scenario(fan):
-        socket = Socket(tab, card_of(job.dataset))
+        socket = Socket(tab, BOSS, card_of(job.dataset))
         await fan.join(socket)
         await until(lambda: tab.frames)
         for rows in range(10):
@@ -142,7 +152,7 @@ def test_a_tab_that_does_not_keep_up_gets_only_the_newest(job):
     tab = Tab()
 
     async def scenario(fan):
-        socket = Socket(tab, card_of(job.dataset))
+        socket = Socket(tab, BOSS, card_of(job.dataset))
         await fan.join(socket)
         await until(lambda: tab.frames)
         socket.frames = fanout.UNACKNOWLEDGED_FRAMES
@@ -165,7 +175,7 @@ def test_a_tab_that_never_answers_is_closed(job, monkeypatch):
     tab = Tab()
 
     async def scenario(fan):
-        socket = Socket(tab, card_of(job.dataset), frames=fanout.UNACKNOWLEDGED_FRAMES)
+        socket = Socket(tab, BOSS, card_of(job.dataset), frames=fanout.UNACKNOWLEDGED_FRAMES)
         await fan.join(socket)
         await until(lambda: tab.is_dropped, 3 * fanout.BEAT_SECONDS)
 
@@ -178,7 +188,7 @@ def test_a_deleted_dataset_leaves_every_tab(job):
     tab = Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(tab, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.frames)
         await asyncio.to_thread(_delete, job.dataset)
         fan._hear([job.dataset_id])
@@ -200,7 +210,7 @@ def test_beats_name_the_versions_of_what_a_tab_shows(job):
     tab = Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(tab, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.beats and tab.beats[-1], 3 * fanout.BEAT_SECONDS)
 
     play(scenario)
@@ -214,8 +224,8 @@ def test_who_may_not_control_sees_no_buttons(job):
     may, may_not = Tab(), Tab()
 
     async def scenario(fan):
-        await fan.join(Socket(may, {f"dataset-{job.dataset_id}": (job.dataset_id, True)}))
-        await fan.join(Socket(may_not, {f"dataset-{job.dataset_id}": (job.dataset_id, False)}))
+        await fan.join(Socket(may, BOSS, card_of(job.dataset)))
+        await fan.join(Socket(may_not, COLLEAGUE, card_of(job.dataset)))
         await until(lambda: may.frames and may_not.frames)
 
     play(scenario)
@@ -229,3 +239,27 @@ def test_nonsense_from_a_client_is_ignored(text):
     from datasets_app.consumers import acknowledgement
 
     assert acknowledgement(text) is None
+
+
+def test_a_tab_of_somebody_who_signed_out_is_closed(job, monkeypatch):
+    monkeypatch.setattr(fanout, "EXPEL_SECONDS", 0.1)
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset), session_key="of long ago"))
+        await until(lambda: tab.is_expelled)
+
+    play(scenario)
+
+
+def test_who_made_a_job_has_its_buttons_on_a_dataset_of_somebody_else(job):
+    Tokenization.objects.filter(pk=job.pk).update(created_by=User.objects.create(pk=COLLEAGUE.pk, username="carl"))
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, COLLEAGUE, card_of(job.dataset)))
+        await until(lambda: tab.frames)
+
+    play(scenario)
+
+    assert "Cancel tokenization" in tab.frames[0]

@@ -27,6 +27,7 @@ def woken(monkeypatch, django_capture_on_commit_callbacks):
     def tick():
         with django_capture_on_commit_callbacks(execute=True):
             keeper.tick()
+            keeper.sweep()
         return sent
 
     return tick

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 READING_SECONDS = 60.0
+SOURCE_LENGTH = 200
 
 
 def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None") -> Tokenizer:
@@ -67,7 +68,7 @@ def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") 
                 largest_id=facts["max_id"],
                 special_tokens=facts["special_tokens"],
                 specials_added=facts["num_special_tokens_added"],
-                source=source,
+                source=source[:SOURCE_LENGTH],
                 created_by=user,
             )
     except IntegrityError as error:

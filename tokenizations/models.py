@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from datasets_app import storage
+from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
 from datasets_app.jobs import Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset
@@ -138,6 +139,7 @@ class Tokenization(Job):
         False if somebody else was faster.
         """
         with transaction.atomic():
+            self.lock_dataset()
             mine = type(self).objects.filter(pk=self.pk, delete_requested_at=None)
             counted = mine.with_counts().first()
             if counted is None or not mine.update(delete_requested_at=Now(), fingerprint=f"deleted {self.pk}"):
@@ -190,6 +192,11 @@ def tokenize(
         except IntegrityError:  # somebody asked for the same at the same moment
             existing = Tokenization.objects.get(dataset=dataset, fingerprint=fingerprint)
     if existing.status in (Status.FAILED, Status.CANCELLED, Status.PAUSED):
+        if not can(user, CONTROL, existing):
+            raise JobError(
+                f"This tokenization is {existing.status}, and {existing.created_by or 'somebody else'} made it.",
+                "Ask them to go on with it, or change an option.",
+            )
         existing.requeue(user)
     return existing, False
 

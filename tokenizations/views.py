@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets_app import cards
-from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.access import DELETE, can, controllable
 from datasets_app.errors import JobError
 from datasets_app.jobs import Status
 from datasets_app.models import Dataset
@@ -80,7 +80,7 @@ def detail(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         "dataset": progress.job.dataset,
         "spec": progress.job.options,
         "seen": seen,
-        "may_control": can(request.user, CONTROL, job),
+        "controllable": controllable(request.user, [job]),
         "events": job.dataset.events.filter(job_id=job.pk).select_related("actor")[:EVENTS_SHOWN],
         "waiting": waiting_jobs(),
     }

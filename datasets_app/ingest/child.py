@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from datasets_app.children import Message, serve
+from datasets_app.errors import disk_full_explained
 from datasets_app.ingest.files import read_rows
 from datasets_app.ingest.parts import PartWriter
 from datasets_app.ingest.preview import PREVIEW_ROWS, preview
@@ -20,6 +21,11 @@ REPORT_SECONDS = 0.25
 
 
 def handle(request: Message) -> Iterator[Message]:
+    with disk_full_explained():
+        yield from _answer(request)
+
+
+def _answer(request: Message) -> Iterator[Message]:
     match request["do"]:
         case "import":
             yield from _import(request)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 from tqdm import tqdm
 
@@ -16,7 +17,6 @@ from datasets_app import cards, leases
 from datasets_app.errors import JobError
 from datasets_app.jobs import ENDED, UNFINISHED, Job, Status
 from datasets_app.models import Worker
-from datasets_app.progress import Progress
 from datasets_app.slots import Slot, Work
 
 POLL_SECONDS = 0.25
@@ -72,8 +72,11 @@ def _drain(job: Job, work: Work, token: uuid.UUID) -> None:
 
 def show(bar: Any, job: Job) -> bool:
     """Draw the job as it is now. True once it has ended."""
-    job.refresh_from_db()
-    progress = Progress(cards.load_job(job).job)
+    try:
+        job.refresh_from_db()
+        progress = cards.load_job(job)
+    except ObjectDoesNotExist:
+        raise JobError(f"{job} was deleted.") from None
     bar.n = round(progress.percent, 1)
     bar.set_description_str(f"{job}: {job.stage if job.status == Status.RUNNING else job.status}")
     rate = progress.tokens_per_second
@@ -100,7 +103,7 @@ def interruptible(job: Job, token: uuid.UUID | None = None) -> Iterator[None]:
             job.wake()
             raise JobError(f"{job} is left to the workers.", f"Its id is {job.pk}.") from None
         job.cancel(None)
-        job.refresh_from_db()
+        raise
 
 
 def _wants_to_detach() -> bool:

@@ -18,6 +18,8 @@ from django.db import OperationalError, connection
 from datasets_app.errors import JobError
 from datasets_app.models import Dataset
 
+INTERRUPTED = 130
+
 
 class YardCommand(BaseCommand):
     """Subclasses answer from `work` with the object to show and whether all went well."""
@@ -35,6 +37,9 @@ class YardCommand(BaseCommand):
                 answer, is_success = self.work(options)
         except JobError as error:
             raise CommandError(f"{error} {error.advice}".strip()) from error
+        except KeyboardInterrupt:
+            self.stderr.write("Stopped.")
+            sys.exit(INTERRUPTED)
         except OperationalError as error:
             raise CommandError(f"The database cannot be reached: {str(error).strip().splitlines()[0]}") from error
         if options["json"]:
@@ -53,20 +58,14 @@ class YardCommand(BaseCommand):
         for item in answer if isinstance(answer, list) else [answer]:
             yield "  ".join(f"{key} {value}" for key, value in item.items() if not isinstance(value, dict | list))
 
-    def run_from_argv(self, argv: list[str]) -> None:
-        try:
-            super().run_from_argv(argv)
-        except KeyboardInterrupt:
-            self.stderr.write("Stopped.")
-            sys.exit(130)
-
 
 def migrate_new_database() -> None:
-    if connection.vendor != "sqlite" or Dataset._meta.db_table in connection.introspection.table_names():
+    if connection.vendor != "sqlite":
         return
     with (settings.VAR / "migrate.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        call_command("migrate", verbosity=0, interactive=False)
+        if Dataset._meta.db_table not in connection.introspection.table_names():
+            call_command("migrate", verbosity=0, interactive=False)
 
 
 @contextmanager

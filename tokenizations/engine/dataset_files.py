@@ -14,9 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, disk_full_explained
 from tokenizations.engine.shaping import schema
-from tokenizations.engine.shard_files import DATA, HashedFile, disk_full_explained, sync_directory
+from tokenizations.engine.shard_files import DATA, HashedFile, sync_directory
 from tokenizations.engine.spec import FORMAT_VERSION, Spec
 from tokenizations.engine.statistics import Statistics
 

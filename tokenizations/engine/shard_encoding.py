@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from datasets_app.errors import disk_full_explained
 from tokenizations.engine.batches import Part, TextBatch
 from tokenizations.engine.recipe import Cooked, LoadedTokenizer, Recipe
 from tokenizations.engine.rows import ERRORED, FILTERED, Fate
@@ -21,7 +22,6 @@ from tokenizations.engine.shard_files import (
     FileFacts,
     HashedFile,
     Ledger,
-    disk_full_explained,
     sync_directory,
 )
 from tokenizations.engine.spec import Spec

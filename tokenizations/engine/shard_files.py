@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from errno import EDQUOT, ENOSPC
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_app.errors import JobError
 from tokenizations.engine.rows import EncodedRows, Fate
 
 DATA, LEDGER, STATISTICS = "data", "ledger", "statistics"
@@ -113,17 +109,6 @@ class Ledger:
 @cache
 def _reasons() -> pa.Array:
     return pa.array([None if fate == Fate.KEPT else fate.reason for fate in Fate], pa.string())
-
-
-@contextmanager
-def disk_full_explained() -> Iterator[None]:
-    """Turn a full disk into a JobError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
-            raise JobError("The disk is full.", "Free some space, then try again.") from error
-        raise
 
 
 def sync_directory(directory: Path) -> None:

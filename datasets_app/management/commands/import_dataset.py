@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from datasets_app import storage
+from datasets_app import keeper
 from datasets_app.errors import JobError
 from datasets_app.importing import ImportWork
 from datasets_app.ingest.files import kind_of
@@ -46,7 +46,11 @@ class Command(YardCommand):
         )
         if options["detach"]:
             return dataset_facts(dataset), True
-        run_here(dataset.import_job, ImportWork(), token)
+        try:
+            run_here(dataset.import_job, ImportWork(), token)
+        except KeyboardInterrupt:
+            forget(dataset)
+            raise
         return self.outcome(dataset)
 
     def outcome(self, dataset: Dataset) -> tuple[Any, bool]:
@@ -54,10 +58,15 @@ class Command(YardCommand):
         dataset.refresh_from_db()
         job = dataset.import_job
         job.refresh_from_db()
-        if job.status == Status.FAILED:
-            dataset.mark_for_deletion(None)
-            raise JobError(job.failure, job.advice)
-        return dataset_facts(dataset), job.status == Status.READY
+        if job.status != Status.READY:
+            forget(dataset)
+            raise JobError(job.failure or f"The import was {job.status}.", job.advice)
+        return dataset_facts(dataset), True
+
+
+def forget(dataset: Dataset) -> None:
+    dataset.mark_for_deletion(None)
+    keeper.delete_datasets()
 
 
 def described(argument: str) -> dict[str, Any]:
@@ -68,10 +77,6 @@ def described(argument: str) -> dict[str, Any]:
         path = Path(name)
     if not path.is_file() or not os.access(path, os.R_OK):
         raise JobError(f"{path} is not a file that can be read.", "Give the path of a data file.")
-    if not storage.is_split_name(split):
-        raise JobError(
-            f"{split} cannot be the name of a split.", "Use letters, digits, _ and single dots, such as train."
-        )
     path = path.resolve()
     kind = kind_of(path.name)
     return {"name": path.name, "path": str(path), "split": split, "kind": kind, "bytes": path.stat().st_size}

@@ -1,4 +1,6 @@
 import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +13,7 @@ from redis.exceptions import RedisError
 from datasets_app import keeper
 from datasets_app.management import lifetime
 
+SWEEP_SECONDS = 60.0
 logger = logging.getLogger(__name__)
 
 
@@ -21,15 +24,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = lifetime.Stop()
         lifetime.follow_parent()
+        sweep_at = 0.0
         while not stop.wait(settings.KEEPER_SECONDS):
-            look_round()
+            quietly(keeper.tick)
+            if time.monotonic() >= sweep_at:
+                quietly(keeper.sweep)
+                sweep_at = time.monotonic() + SWEEP_SECONDS
 
 
-def look_round() -> None:
+def quietly(round_of: Callable[[], None]) -> None:
     """A bug ends the process, which shows; a database or a Redis that is away does not."""
     close_old_connections()
     try:
-        keeper.tick()
+        round_of()
     except (DatabaseError, BrokerConnectionError, RedisError, OSError) as error:
         logger.warning("This round was cut short: %s", error)
     finally:

@@ -51,8 +51,13 @@ def see_through(pairs: list[tuple[Dataset, Tokenizer]], spec: Spec, options: dic
     if options["here"]:
         return [do_here(dataset, tokenizer, spec) for dataset, tokenizer in pairs]
     jobs = [tokenize(dataset, tokenizer, spec, None)[0] for dataset, tokenizer in pairs]
-    for job in jobs if not options["detach"] else []:
-        follow(job, options["wait"])
+    try:
+        for job in jobs if not options["detach"] else []:
+            follow(job, options["wait"])
+    except KeyboardInterrupt:
+        for job in jobs:
+            job.cancel(None)
+        raise
     return jobs
 
 
