@@ -33,6 +33,7 @@ class Card:
         deserving = [progress for progress in self._by_urgency() if _deserves_panel(progress)]
         unfinished = [progress for progress in deserving if progress.job.is_unfinished]
         ended = [progress for progress in deserving if not progress.job.is_unfinished]
+        ended.sort(key=lambda progress: progress.job.ended_at or progress.job.created_at, reverse=True)
         return unfinished + ended[: max(PANELS - len(unfinished), 0)]
 
     @property

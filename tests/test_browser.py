@@ -79,8 +79,10 @@ def start(page, stack, dataset, length):
     page.locator("[name=max_length]").fill(str(length))
     page.locator("[name=filter_mode][value=standard]").check()
     page.get_by_role("button", name="Start tokenization").click()
+    page.wait_for_url("**/tokenizations/*/")
+    job = page.url.rstrip("/").rsplit("/", 1)[1]
     page.goto(stack.url + "/")
-    return page.locator(f"#dataset-{dataset['id']}")
+    return page.locator(f"#dataset-{dataset['id']} #job-{job}")
 
 
 def slow_option(page):
@@ -88,20 +90,20 @@ def slow_option(page):
     return next(index for index, label in enumerate(labels) if "slow" in label)
 
 
-def figure(card, name):
-    """The number under a label of a card's grid; None while it is not there."""
-    found = card.locator(f".progress dl.figures > div:has(> dt:text-is('{name}')) > dd")
+def figure(job, name):
+    """The number under a label of a job's grid; None while it is not there."""
+    found = job.locator(f".progress dl.figures > div:has(> dt:text-is('{name}')) > dd")
     text = found.first.inner_text() if found.count() else ""
     digits = re.match(r"[\d,]+", text)
     return int(digits.group().replace(",", "")) if digits else None
 
 
-def values_seen(card, page, name, number, seconds=40):
+def values_seen(job, page, name, number, seconds=40):
     """Different figures, one after the other; a picture of the page is left when they do not come."""
     seen = []
 
     def look():
-        now = figure(card, name)
+        now = figure(job, name)
         if now is not None and now not in seen:
             seen.append(now)
         return len(seen) >= number
@@ -121,16 +123,16 @@ def test_the_main_job_from_a_file_to_tokens(stack, open_page, corpus):
     page.get_by_role("button", name="Import", exact=True).click()
     made = wait_for(lambda: ready(stack, "browser-prose"), 60, "the import")
 
-    card = start(page, stack, made, 127)
-    seen = values_seen(card, page, "Processed", 3)
+    job = start(page, stack, made, 127)
+    seen = values_seen(job, page, "Processed", 3)
     page.reload()
-    assert figure(card, "Processed") >= seen[-1]
-    card.get_by_role("button", name="Cancel", exact=True).click()
+    assert figure(job, "Processed") >= seen[-1]
+    job.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("cancelled it").wait_for()
+    job.get_by_text("cancelled it").wait_for()
 
-    card.get_by_role("button", name="Retry", exact=True).click()
-    card.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
+    job.get_by_role("button", name="Retry", exact=True).click()
+    job.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
     assert ready(stack, "browser-prose")
     assert [each["status"] for each in stack.manage("list_tokenizations") if each["dataset"] == "browser-prose"] == [
         "ready"
@@ -145,55 +147,56 @@ def test_with_sockets_blocked_polling_takes_over(stack, open_page, dataset):
     page = open_page()
     page.route_web_socket(re.compile("/ws/"), lambda socket: socket.close())
 
-    card = start(page, stack, dataset, 126)
+    job = start(page, stack, dataset, 126)
 
-    values_seen(card, page, "Processed", 3)
+    values_seen(job, page, "Processed", 3)
     page.locator("#live[data-status=polling]").wait_for()
-    card.get_by_role("button", name="Cancel", exact=True).click()
+    job.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("cancelled it").wait_for()
+    job.get_by_text("cancelled it").wait_for()
 
 
 def test_a_cancel_in_one_tab_is_seen_in_the_other(stack, open_page, dataset):
     mine, other = open_page(), open_page()
-    card = start(mine, stack, dataset, 125)
+    job = start(mine, stack, dataset, 125)
     other.goto(stack.url + "/")
-    values_seen(other.locator(f"#dataset-{dataset['id']}"), other, "Processed", 2)
+    same = other.locator("#" + job.get_attribute("id"))
+    values_seen(same, other, "Processed", 2)
 
-    card.get_by_role("button", name="Cancel", exact=True).click()
+    job.get_by_role("button", name="Cancel", exact=True).click()
     mine.get_by_role("button", name="Cancel tokenization").click()
 
-    other.locator(f"#dataset-{dataset['id']}").get_by_text("cancelled it").wait_for(timeout=3000)
+    same.get_by_text("cancelled it").wait_for(timeout=3000)
 
 
 def test_a_restarted_web_server_brings_open_tabs_back(stack, open_page, dataset):
     page = open_page()
-    card = start(page, stack, dataset, 124)
+    job = start(page, stack, dataset, 124)
     page.locator("#live[data-status=live]").wait_for()
-    values_seen(card, page, "Processed", 2)
+    values_seen(job, page, "Processed", 2)
 
     stack.part("web").kill()
 
-    card.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
+    job.get_by_text(re.compile("^Finished .*ago")).wait_for(timeout=90_000)
     page.locator("#live[data-status=live]").wait_for()
 
 
 def test_a_phone_sees_the_same_card_without_scrolling_sideways(stack, open_page, dataset):
     page = open_page(viewport={"width": 360, "height": 740})
-    card = start(page, stack, dataset, 123)
+    job = start(page, stack, dataset, 123)
 
-    values_seen(card, page, "Processed", 2)
+    values_seen(job, page, "Processed", 2)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.get_by_role("button", name="Cancel", exact=True).first.click()
+    job.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel tokenization").click()
-    card.get_by_text("cancelled it").wait_for()
+    job.get_by_text("cancelled it").wait_for()
 
 
 def test_cancel_works_from_the_keyboard_alone(stack, open_page, dataset):
     page = open_page()
-    card = start(page, stack, dataset, 122)
-    button = card.get_by_role("button", name="Cancel", exact=True)
+    job = start(page, stack, dataset, 122)
+    button = job.get_by_role("button", name="Cancel", exact=True)
     button.wait_for()
 
     for _ in range(60):
@@ -205,4 +208,4 @@ def test_cancel_works_from_the_keyboard_alone(stack, open_page, dataset):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
 
-    card.get_by_text("cancelled it").wait_for()
+    job.get_by_text("cancelled it").wait_for()

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from datasets_app import cards
 from datasets_app.errors import JobError
 from datasets_app.jobs import MOVES, Stage, Status, find
-from datasets_app.models import Dataset, Import
+from datasets_app.models import Dataset, Import, create_dataset
 from datasets_app.shards import Shard
 from tests import factories
 from tokenizations.models import Tokenization, tokenize
@@ -179,3 +179,41 @@ def test_a_job_is_found_by_its_id_whatever_its_kind():
     assert find(job.dataset.import_job.pk) == job.dataset.import_job
     with pytest.raises(JobError, match="no job"):
         find("nonsense")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 121, "two\nlines"])
+def test_a_dataset_needs_a_name_that_can_be_shown(name):
+    with pytest.raises(JobError, match="name"):
+        factories.queued_dataset(name)
+
+
+def test_splits_that_differ_only_in_case_are_refused():
+    files = [factories.a_file("a.csv", "train"), factories.a_file("b.csv", "Train")]
+
+    with pytest.raises(JobError, match="upper and lower case"):
+        create_dataset("letters", Dataset.Source.SERVER, files)
+
+
+def test_who_may_not_control_a_job_cannot_start_it_again(django_user_model):
+    job = factories.tokenization()
+    job.cancel(None)
+    stranger = django_user_model.objects.create(username="carl")
+
+    with pytest.raises(JobError, match="cancelled"):
+        tokenize(job.dataset, job.tokenizer, job.options, stranger)
+
+    job.refresh_from_db()
+    assert job.status == Status.CANCELLED
+
+
+def test_an_unfinished_job_is_always_shown_at_length():
+    dataset = factories.ready_dataset()
+    for length in (10, 20, 30):
+        factories.tokenization(dataset, max_length=length).fail("It broke.")
+    running = factories.tokenization(dataset, max_length=40)
+    running.start()
+
+    card = cards.load([dataset])[0]
+
+    assert running.pk in {progress.job.pk for progress in card.panels}
+    assert len(card.panels) == cards.PANELS

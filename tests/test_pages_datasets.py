@@ -1,4 +1,6 @@
+import re
 import uuid
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -37,7 +39,7 @@ def test_the_list_as_a_fragment_is_the_found_cards_alone(as_owner, owner):
 
     answer = page(as_owner, "datasets:list", headers=HTMX)
 
-    assert answer.content.decode().startswith('<div class="found" id="found">')
+    assert answer.content.decode().startswith('<div class="found" id="found" ')
     assert "<html" not in answer.content.decode()
     assert "HX-Request" in answer["Vary"]
 
@@ -245,3 +247,23 @@ def test_text_of_a_dataset_is_inert(as_owner, owner):
     html = page(as_owner, "datasets:detail", dataset.pk).content.decode()
 
     assert "<script>alert" not in html
+
+
+def test_an_open_list_hears_of_a_new_dataset(as_owner, owner):
+    factories.queued_dataset("first", created_by=owner)
+    page = as_owner.get("/").content.decode()
+    again = unescape(re.search(r'id="found" hx-get="([^"]+)"', page).group(1))
+
+    assert as_owner.get(again, headers={"HX-Request": "true"}).status_code == 204
+    factories.queued_dataset("second", created_by=owner)
+
+    assert "second" in as_owner.get(again, headers={"HX-Request": "true"}).content.decode()
+
+
+def test_the_empty_page_becomes_the_list_with_the_first_dataset(as_owner, owner):
+    waiting = as_owner.get("/?seen=nothing", headers={"HX-Request": "true"})
+    factories.queued_dataset("first", created_by=owner)
+    arrived = as_owner.get("/?seen=nothing", headers={"HX-Request": "true"})
+
+    assert "HX-Refresh" not in waiting.headers
+    assert arrived.headers["HX-Refresh"] == "true"

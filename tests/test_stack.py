@@ -156,7 +156,7 @@ def test_a_socket_counts_up_while_the_job_runs(stack, prose, client):
 
 
 def ended(frames, job_id):
-    return any(f'id="job-{job_id}"' in frame and re.search("Finished [^<]* ago", frame) for frame in frames)
+    return any(re.search(f'id="job-{job_id}"[^>]*data-status="ready"', frame) for frame in frames)
 
 
 @pytest.mark.parametrize("who", ["nobody", "a foreign page"])
