@@ -61,7 +61,7 @@ class ImportWork:
             Part.objects.filter(dataset=job.dataset).delete()
             Part.objects.bulk_create(parts)
             Dataset.objects.filter(pk=job.dataset_id).update(**facts)
-            said = f"Import finished: {facts['rows']:,} rows in {len(splits)} splits."
+            said = f"Import finished: {facts['rows']:,} rows in {', '.join(split['name'] for split in splits)}."
             if not job.complete(said, rows_total=facts["rows"]):
                 raise Cancelled
         self._clean_up(job)
