@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -21,10 +22,12 @@ def manage(tmp_path):
     env.pop("DATABASE_URL", None)
     env.pop("REDIS_URL", None)
 
-    def run(*arguments, popen=False):
+    def run(*arguments, popen=False, stdin=subprocess.DEVNULL):
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
         if popen:
-            return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            return subprocess.Popen(
+                command, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
     return run
@@ -71,3 +74,25 @@ def test_an_interrupt_without_a_terminal_cancels(manage, prose, tmp_path, sign):
 
     assert waiting.returncode != 0, out + err
     assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("c", "cancelled"), ("d", "queued")])
+def test_an_interrupt_at_a_terminal_asks_what_to_do(manage, prose, tmp_path, answer, status):
+    manage("import_dataset", "prose", str(prose))
+    manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
+    keyboard, terminal = pty.openpty()
+    try:
+        with manage("tokenize", "prose", "small", popen=True, stdin=terminal) as waiting:
+            try:
+                assert "No worker is running" in waiting.stderr.readline()
+                waiting.send_signal(signal.SIGINT)
+                os.write(keyboard, f"{answer}\n".encode())
+                _, said = waiting.communicate(timeout=30)
+            finally:
+                waiting.kill()
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+    assert "Cancel the job, or detach" in said
+    assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == status
