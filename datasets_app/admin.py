@@ -18,7 +18,18 @@ from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
 from datasets_app.jobs import Job, from_now
-from datasets_app.models import WORKER_SILENCE, Dataset, Event, Import, ImportShard, Part, Preference, Upload, Worker
+from datasets_app.models import (
+    WORKER_SILENCE,
+    Dataset,
+    Event,
+    Import,
+    ImportShard,
+    Part,
+    Preference,
+    Sample,
+    Upload,
+    Worker,
+)
 from datasets_app.page import Request, name_of
 from datasets_app.progress import Progress
 from datasets_app.templatetags import figures
@@ -386,6 +397,21 @@ class EventAdmin(YardAdmin):
     list_filter = ("kind", "created_at")
     search_fields = ("text", "dataset__name", "job_id__istartswith")
     list_select_related = ("dataset", "actor")
+
+
+@admin.register(Sample)
+class SampleAdmin(YardAdmin):
+    list_display = ("dataset", "job_id", "second", "bytes_a_second", "tokens_a_second")
+    search_fields = ("dataset__name", "job_id__istartswith")
+    list_select_related = ("dataset",)
+
+    @admin.display(description="Bytes/s", ordering="bytes_per_second")
+    def bytes_a_second(self, sample: Sample) -> str:
+        return figures.size(sample.bytes_per_second)
+
+    @admin.display(description="Tokens/s", ordering="tokens_per_second")
+    def tokens_a_second(self, sample: Sample) -> str:
+        return figures.number(sample.tokens_per_second)
 
 
 @admin.register(Upload)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from datasets_app import samples
 from datasets_app.jobs import UNFINISHED, URGENCY, Job, Status
 from datasets_app.models import Dataset
 from datasets_app.progress import Progress
@@ -35,6 +36,12 @@ class Card:
         ended = [progress for progress in deserving if not progress.job.is_unfinished]
         ended.sort(key=lambda progress: progress.job.ended_at or progress.job.created_at, reverse=True)
         return unfinished + ended[: max(PANELS - len(unfinished), 0)]
+
+    @property
+    def page_panels(self) -> list[Progress]:
+        """The same on the dataset's own page, where everything unfinished has room."""
+        ended = [progress for progress in self.panels if not progress.job.is_unfinished]
+        return [progress for progress in self.jobs if progress.job.is_unfinished] + ended
 
     @property
     def chips(self) -> list[Progress]:
@@ -70,8 +77,8 @@ def load(datasets: Iterable[Dataset]) -> list[Card]:
     """The cards of these datasets, in their order. Newest tokenizations first."""
     by_dataset: dict[uuid.UUID, list[Progress]] = {dataset.pk: [] for dataset in datasets}
     for model in Dataset.jobs_models():
-        for job in _counted(model).filter(dataset__in=by_dataset).order_by("-created_at"):
-            by_dataset[job.dataset_id].append(Progress(job))
+        for progress in _progress_of(_counted(model).filter(dataset__in=by_dataset).order_by("-created_at")):
+            by_dataset[progress.job.dataset_id].append(progress)
     return [Card(dataset, by_dataset[dataset.pk]) for dataset in datasets]
 
 
@@ -79,8 +86,28 @@ def load_ids(ids: Iterable[uuid.UUID]) -> list[Card]:
     return load(list(Dataset.objects.visible().filter(pk__in=list(ids)).select_related("created_by")))
 
 
+def load_running() -> list[Progress]:
+    """The running jobs of all datasets, the longest running first."""
+    running: list[Progress] = []
+    for model in Dataset.jobs_models():
+        running += _progress_of(_counted(model).filter(status=Status.RUNNING))
+    return sorted(running, key=lambda progress: progress.job.started_at or progress.job.created_at)
+
+
 def load_job(job: Job) -> Progress:
-    return Progress(_counted(type(job)).get(pk=job.pk))
+    (progress,) = _progress_of([_counted(type(job)).get(pk=job.pk)])
+    return progress
+
+
+def _progress_of(jobs: Iterable[Any]) -> list[Progress]:
+    """With two more queries for all that run: their slowest shards, and how fast they were so far."""
+    found = list(jobs)
+    running = [job for job in found if job.status == Status.RUNNING]
+    if not running:
+        return [Progress(job) for job in found]
+    ids = [job.pk for job in running]
+    slowest, speeds = running[0].shard_model().objects.slowest(ids), samples.by_job(ids)
+    return [Progress(job, slowest.get(job.pk), speeds.get(job.pk, ())) for job in found]
 
 
 def _counted(model: type[Job]) -> Any:

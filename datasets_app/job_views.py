@@ -3,21 +3,21 @@
 import uuid
 from collections.abc import Callable
 
-from django.contrib.auth.models import User
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets_app import cards, jobs
-from datasets_app.access import CONTROL, can, controllable
+from datasets_app import cards, jobs, overview, races
+from datasets_app.access import CONTROL, Rights, can, rights
+from datasets_app.cards import Card
 from datasets_app.errors import JobError
-from datasets_app.jobs import Job, Status
-from datasets_app.page import Request, by_htmx, name_of, versioned
+from datasets_app.jobs import Job
+from datasets_app.models import Dataset
+from datasets_app.page import Request, by_htmx, versioned
 from datasets_app.progress import Progress
-from datasets_app.templatetags.figures import span
 
 CONFLICT = 409
 CARD = "dataset-"
@@ -28,9 +28,9 @@ def job(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
     progress = cards.load_job(found(job_id))
     if not request.htmx:
         return redirect(progress.job.get_absolute_url())
-    may_control = can(request.user, CONTROL, progress.job)
-    etag = f'"{progress.job.dataset.version}.{progress.version}.{may_control:d}"'
-    return versioned(request, etag, lambda: HttpResponse(panel(progress, may_control)))
+    allowed = rights(request.user, progress.job.dataset, [progress.job])
+    etag = f'"{progress.job.dataset.version}.{progress.version}.{overview.digest(allowed)}"'
+    return versioned(request, etag, lambda: HttpResponse(panel(progress, allowed)))
 
 
 @require_POST
@@ -54,14 +54,20 @@ def retry(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
 
 
 def do(request: Request, job_id: uuid.UUID, deed: str, act: Callable[[Job], bool]) -> HttpResponseBase:
-    job = found(job_id)
-    if not can(request.user, CONTROL, job):
-        raise PermissionDenied
-    won = act(job)
-    if not request.htmx:
-        return redirect(job.get_absolute_url())  # type: ignore[attr-defined]
-    note = "" if won else lost_race(found(job_id), deed, request.user)
-    return by_htmx(HttpResponse(fragment(request, job, note), status=200 if won else CONFLICT))
+    try:
+        job = jobs.find(job_id)
+        if not can(request.user, CONTROL, job):
+            raise PermissionDenied
+        won = act(job)
+        job = jobs.find(job_id)
+    except JobError as error:
+        return too_late(request, job_id, deed, error)
+    note = "" if won else races.lost(job, deed, request.user)
+    if request.htmx:
+        return by_htmx(HttpResponse(fragment(request, job, note), status=200 if won else CONFLICT))
+    if note:
+        messages.warning(request, note)
+    return redirect(job.get_absolute_url())  # type: ignore[attr-defined]
 
 
 def found(job_id: uuid.UUID) -> Job:
@@ -75,29 +81,39 @@ def fragment(request: Request, job: Job, note: str) -> str:
     """The card if the button was on one, else the panel."""
     if (request.htmx.target or "").startswith(CARD):
         (card,) = cards.load_ids([job.dataset_id])
-        allowed = controllable(request.user, (progress.job for progress in card.jobs))
-        context = {"card": card, "controllable": allowed, "note": note}
-        return render_to_string("datasets/_card.html", context)
-    return panel(cards.load_job(job), may_control=True, note=note)
+        return whole_card(request, card, note)
+    progress = cards.load_job(job)
+    return panel(progress, rights(request.user, progress.job.dataset, [progress.job]), note)
 
 
-def panel(progress: Progress, may_control: bool, note: str = "") -> str:
-    allowed = {progress.job.pk} if may_control else set()
-    context = {"progress": progress, "controllable": allowed, "note": note, "is_page": True}
-    return render_to_string("datasets/_job.html", context)
+def whole_card(request: Request, card: Card, note: str) -> str:
+    allowed = rights(request.user, card.dataset, [progress.job for progress in card.jobs])
+    context = {"card": card, "note": note, "overview": overview.read(), **allowed.as_context()}
+    return render_to_string("datasets/_card.html", context)
 
 
-def lost_race(job: Job, deed: str, reader: User) -> str:
-    """Why the deed could not be done any more, with who was faster and by how much."""
-    seconds = max((timezone.now() - job.ended_at).total_seconds(), 0) if job.ended_at else 0
-    earlier = f"{span(seconds)} before your {deed}"
-    who = "You" if job.ended_by == reader else name_of(job.ended_by)
-    if job.status == Status.READY:
-        return f"It finished {earlier}. The result is kept; delete it if you do not want it."
-    if job.status == Status.FAILED:
-        return f"It failed {earlier}."
-    if job.status == Status.CANCELLED:
-        return f"{who} cancelled it {earlier}." if who else f"It was cancelled {earlier}."
-    if job.status == Status.PAUSED:
-        return f"{who or 'Somebody'} paused it before your {deed}."
-    return f"It is {job.status} already."
+def panel(progress: Progress, allowed: Rights, note: str = "") -> str:
+    context = {"progress": progress, "note": note, "is_page": True, "overview": overview.read()}
+    return render_to_string("datasets/_job.html", context | allowed.as_context())
+
+
+def too_late(request: Request, job_id: uuid.UUID, deed: str, error: JobError) -> HttpResponseBase:
+    """The job was deleted after its button was drawn: say so where the button was. 404 for what never was a job."""
+    deletion = races.deletion_of(job_id)
+    if deletion is None and not request.htmx.target:
+        raise Http404(str(error)) from error
+    note = races.deleted(deletion, deed, request.user)
+    dataset = Dataset.objects.visible().filter(pk=deletion.dataset_id).first() if deletion else None
+    if request.htmx:
+        return by_htmx(HttpResponse(obituary(request, job_id, dataset, note), status=CONFLICT))
+    messages.warning(request, note)
+    return redirect(dataset or "datasets:list")
+
+
+def obituary(request: Request, job_id: uuid.UUID, dataset: Dataset | None, note: str) -> str:
+    """The card if there still is one, or else something in its place, under a name that no update removes."""
+    is_card = (request.htmx.target or "").startswith(CARD)
+    if is_card and dataset:
+        return whole_card(request, cards.load([dataset])[0], note)
+    context = {"id": f"deleted-{job_id}", "note": note, "is_card": is_card}
+    return render_to_string("datasets/_deleted.html", context)

@@ -11,13 +11,14 @@ from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Case, Count, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, ExpressionWrapper, F, OuterRef, Q, Sum, Value, When
 from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
-from datasets_app import live, wakeups
+from datasets_app import counts, live, wakeups
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.shards import Shard
+from datasets_app.templatetags.figures import clock
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 # Of a --here process's hold on its job, and of the right to finalize.
 HOLD = timedelta(seconds=20)
+# Of a job that has not ended.
+ALMOST = 99.9
+# A checkpoint is told when another tenth of the shards is done.
+CHECKPOINTS = 10
 
 
 class Status(models.TextChoices):
@@ -66,9 +71,11 @@ class Stage(models.TextChoices):
 
 NOT_ENDED: dict[str, Any] = {"ended_at": None, "failure": "", "advice": ""}
 STAGE_ORDER = [stage.value for stage in Stage]
-SUMMED = ("bytes_done", "processed", "kept", "filtered", "errored", "tokens", "tokens_processed", "sequences")
-SUMMED_REASONS = ("filtered_empty", "filtered_junk")
-SUMMED_RATES = ("bytes_per_second", "tokens_per_second")
+
+
+def time_spent() -> "ExpressionWrapper[Any]":
+    """How long a running job has been running, pauses apart, by the database's clock."""
+    return ExpressionWrapper(F("active_time") + (Now() - F("running_since")), output_field=models.DurationField())
 
 
 def from_now(span: timedelta) -> "ExpressionWrapper[Any]":
@@ -77,6 +84,8 @@ def from_now(span: timedelta) -> "ExpressionWrapper[Any]":
 
 
 class JobQuerySet(models.QuerySet[Any]):
+    _is_counted = False
+
     def visible(self) -> Self:
         """Deleting a dataset marks its jobs too, so that no UPDATE has to look through a join.
 
@@ -90,8 +99,8 @@ class JobQuerySet(models.QuerySet[Any]):
     def move(self, to: Status, **fields: Any) -> bool:
         """Compare and swap: False if no row was in a status that may become `to`."""
         sources = [status for status, targets in MOVES.items() if to in targets]
-        spent = ExpressionWrapper(F("active_time") + (Now() - F("running_since")), output_field=models.DurationField())
-        fields["active_time"] = Case(When(running_since__isnull=False, then=spent), default=F("active_time"))
+        spent = Case(When(running_since__isnull=False, then=time_spent()), default=F("active_time"))
+        fields["active_time"] = spent
         fields["running_since"] = Now() if to is Status.RUNNING else None
         fields["version"] = F("version") + 1
         if to is not Status.RUNNING:
@@ -111,19 +120,25 @@ class JobQuerySet(models.QuerySet[Any]):
         return self.filter(Exists(leased) | Q(finalize_until__gte=Now()))
 
     def with_counts(self) -> Self:
-        """The sums over the shards, each as `total_<field>`, in one subquery a figure."""
-        shards = self.model.shard_model().objects.filter(job=OuterRef("pk")).order_by().values("job")
-        figures: dict[str, Any] = {
-            f"total_{name}": Coalesce(Subquery(shards.annotate(figure=Sum(name)).values("figure")), Value(0))
-            for name in (*SUMMED, *SUMMED_REASONS, "version")
-        }
-        for name in SUMMED_RATES:
-            rate = shards.filter(state=Shard.State.RUNNING).annotate(figure=Sum(name)).values("figure")
-            figures[f"total_{name}"] = Subquery(rate)
-        for state in Shard.State:
-            counted = shards.filter(state=state).annotate(figure=Count("pk")).values("figure")
-            figures[f"shards_{state.value}"] = Coalesce(Subquery(counted), Value(0))
-        return self.annotate(**figures)
+        """Each job comes with the sums over its shards, as `counts` names them.
+
+        They are read before the jobs: a job's mark is raised before the counts fall, so that percent cannot.
+        """
+        counted = self.all()
+        counted._is_counted = True
+        return counted
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone._is_counted = self._is_counted
+        return clone
+
+    def _fetch_all(self) -> None:
+        if not self._is_counted or self._result_cache is not None:
+            return super()._fetch_all()
+        found = counts.by_job(self.model.shard_model().objects.filter(job__in=self.values("pk")))
+        super()._fetch_all()
+        return counts.attach(list(self), found)
 
 
 class Job(models.Model):
@@ -132,6 +147,8 @@ class Job(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=20, choices=Stage, default=Stage.QUEUED)
+    # None while it is queued for the first time, and for what was made by an earlier version.
+    stage_since = models.DateTimeField(null=True, blank=True)
     version = models.PositiveBigIntegerField(default=1)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", editable=False
@@ -163,6 +180,8 @@ class Job(models.Model):
     queue: ClassVar[str]
     actor: ClassVar[str]
     noun: ClassVar[str]
+    # What one shard of it is called.
+    piece: ClassVar[str] = "shard"
 
     if TYPE_CHECKING:
         dataset: "models.ForeignKey[Dataset, Dataset]"
@@ -230,14 +249,15 @@ class Job(models.Model):
         return self.move(Status.RUNNING, f"{self.label} started.", **fields)
 
     def cancel(self, actor: "User | None") -> bool:
-        return self.move(Status.CANCELLED, f"{self.label} cancelled.", actor, ended_at=Now(), ended_by=actor)
+        said = f"{self.label} cancelled{self._after_stage()}."
+        return self.move(Status.CANCELLED, said, actor, ended_at=Now(), ended_by=actor)
 
     def pause(self, actor: "User | None") -> bool:
-        return self.move(Status.PAUSED, f"{self.label} paused.", actor, ended_by=actor)
+        return self.move(Status.PAUSED, f"{self.label} paused{self._after_stage()}.", actor, ended_by=actor)
 
     def fail(self, failure: str, advice: str = "", actor: "User | None" = None) -> bool:
         fields = {"ended_at": Now(), "ended_by": actor, "failure": failure, "advice": advice}
-        return self.move(Status.FAILED, failure, actor, **fields)
+        return self.move(Status.FAILED, f"{failure} {advice}".strip(), actor, **fields)
 
     def requeue(self, actor: "User | None") -> bool:
         """Resume or retry: the finished shards stay, the deaths of the others are forgiven."""
@@ -248,25 +268,85 @@ class Job(models.Model):
                 "failure": "",
                 "advice": "",
                 "stage": Stage.QUEUED,
+                "stage_since": Now(),
             }
-            if not self.move(Status.QUEUED, f"{self.label} queued again.", actor, **fields):
+            self.lock_dataset()
+            if not self.move(Status.QUEUED, f"{self.label} {self._goes_on()}.", actor, **fields):
                 return False
             self.shards.exclude(state=Shard.State.DONE).update(deaths=0)
         self.wake()
         return True
 
     def complete(self, said: str, **fields: Any) -> bool:
-        mark: dict[str, Any] = {"bytes_mark": F("bytes_total"), "stage": Stage.COMPLETE}
-        return self.move(Status.READY, said, ended_at=Now(), **mark, **fields)
+        done: dict[str, Any] = {"bytes_mark": F("bytes_total"), "stage": Stage.COMPLETE, "stage_since": Now()}
+        said = f"{said.removesuffix('.')}{self._after_stage()}."
+        return self.move(Status.READY, said, ended_at=Now(), **done, **fields)
+
+    def _goes_on(self) -> str:
+        """How an event tells a resume from a retry. Where the dataset is locked."""
+        if type(self).objects.filter(pk=self.pk, status=Status.PAUSED).exists():
+            return "resumed"
+        done, total = self._shards_done()
+        return f"queued again: {done:,} of {total:,} {self.piece}s are kept" if done else "queued again"
+
+    # Stages and checkpoints
 
     def reach(self, stage: Stage) -> None:
         """Stages only go forward while a job runs, whichever slot says so first."""
         earlier = STAGE_ORDER[: STAGE_ORDER.index(stage)]
+        if self.stage not in earlier:
+            return
         with transaction.atomic():
+            self.lock_dataset()
             mine = type(self).objects.filter(pk=self.pk, status=Status.RUNNING, stage__in=earlier)
-            if mine.update(stage=stage, version=F("version") + 1):
+            said = f"{stage.value} started{self._after_stage()}."
+            if mine.update(stage=stage, stage_since=Now(), version=F("version") + 1):
                 self.stage = stage
-                self.tell("stage", f"{stage.value}.", redraw=False)
+                self.tell("stage", said, redraw=False)
+
+    def _after_stage(self) -> str:
+        """What an event that ends a stage says of it; nothing where none ends, or nobody knows when it began."""
+        queued_since = Case(When(stage=Stage.QUEUED, then=F("created_at")))
+        lasted = ExpressionWrapper(
+            Now() - Coalesce("stage_since", queued_since), output_field=models.DurationField(null=True)
+        )
+        running = type(self).objects.filter(pk=self.pk, status=Status.RUNNING).annotate(lasted=lasted)
+        stage, span = running.values_list("stage", "lasted").first() or ("", None)
+        if span is None:
+            return ""
+        where = "in the queue" if stage == Stage.QUEUED else f"of {stage}"
+        return f", after {clock(max(span.total_seconds(), 0))} {where}"
+
+    def pass_checkpoint(self) -> None:
+        """Tell of every tenth of the shards once. After a shard is done, while the dataset is still locked."""
+        done, total = self._shards_done()
+        if CHECKPOINTS * done // total == CHECKPOINTS * (done - 1) // total:
+            return
+        if done == total:
+            self.tell("checkpoint", f"Checkpoint: all {self.piece}s saved.", redraw=False)
+            return
+        self.refresh_from_db(fields=["bytes_mark"])
+        share = self.percent(self._bytes_done())
+        self.tell("checkpoint", f"Checkpoint: {done:,} of {total:,} {self.piece}s saved, {share:.1f}%.", redraw=False)
+
+    def percent(self, bytes_done: int) -> float:
+        """By bytes; never falls, and only a finished job has 100."""
+        if self.status == Status.READY:
+            return 100.0
+        done = max(self.bytes_mark, bytes_done)
+        return min(100 * done / self.bytes_total, ALMOST) if self.bytes_total else 0.0
+
+    def name_of(self, shard: Shard) -> str:
+        """With which it is, of how many, and what it covers."""
+        return f"{self.piece.capitalize()} {shard.index + 1:,} of {self.shards.count():,} ({shard.where})"
+
+    def _shards_done(self) -> tuple[int, int]:
+        done = Count("pk", filter=Q(state=Shard.State.DONE))
+        counted = self.shards.aggregate(done=done, total=Count("pk"))
+        return counted["done"], counted["total"]
+
+    def _bytes_done(self) -> int:
+        return int(self.shards.aggregate(done=Coalesce(Sum("bytes_done"), 0))["done"])
 
     def tell(self, kind: str, text: str, actor: "User | None" = None, *, redraw: bool = True) -> None:
         """Record an event; `redraw` when the card's frame and buttons change with it. Inside a transaction."""
@@ -284,8 +364,8 @@ class Job(models.Model):
 
     def raise_mark(self) -> None:
         """Keep percent where it is before a shard's counts fall."""
-        done = self.shards.aggregate(done=Coalesce(Sum("bytes_done"), 0))["done"]
-        type(self).objects.filter(pk=self.pk).update(bytes_mark=Greatest(F("bytes_mark"), min(done, self.bytes_total)))
+        done = min(self._bytes_done(), self.bytes_total)
+        type(self).objects.filter(pk=self.pk).update(bytes_mark=Greatest(F("bytes_mark"), done))
 
     def hold(self) -> uuid.UUID | None:
         """Take the job for this process alone, or None if another one has it."""

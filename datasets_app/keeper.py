@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from datasets_app import leases, storage
 from datasets_app.jobs import Job, Status, from_now, models_of_jobs
-from datasets_app.models import Dataset, Upload, Worker
+from datasets_app.models import Dataset, Sample, Upload, Worker
 from datasets_app.shards import Shard
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ def finish_deletions(model: type[Job]) -> None:
     marked = model.objects.exclude(delete_requested_at=None).filter(**{"dataset__delete_requested_at": None})
     for job in marked.exclude(pk__in=model.objects.busy()):
         storage.remove(_home(job))
+        Sample.objects.filter(job_id=job.pk).delete()
         job.delete()
 
 

@@ -46,9 +46,12 @@ class Claim:
         """The shard's files are published: record them. False: somebody else has the shard, remove the files."""
         done = {"state": Shard.State.DONE, "lease_token": None, "lease_until": None, "deaths": 0}
         rates = {"bytes_per_second": None, "tokens_per_second": None}
-        written = self._mine().update(version=F("version") + 1, files=files, **done, **rates, **figures)
-        if written:
-            live.hint(self.job.dataset_id)
+        with transaction.atomic():
+            self.job.lock_dataset()  # of slots that finish at once each counts the shards of the others
+            written = self._mine().update(version=F("version") + 1, files=files, **done, **rates, **figures)
+            if written:
+                self.job.pass_checkpoint()
+                live.hint(self.job.dataset_id)
         return bool(written)
 
     def release(self, why: str, *, child_died: bool = False) -> None:
@@ -65,12 +68,13 @@ class Claim:
 def give_back(job: Job, mine: Any, shard: Shard, why: str, *, deaths: int) -> None:
     waiting: dict[str, Any] = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
     with transaction.atomic():
+        job.lock_dataset()
         job.raise_mark()
         changes = {"version": F("version") + 1, "deaths": F("deaths") + deaths}
         if not mine.update(**waiting, **changes, **Shard.NOTHING_DONE):
             return
-        total = job.shard_model().objects.filter(job=job).count()
-        name = f"Shard {shard.index + 1} of {total} ({shard.where})"
+        live.hint(job.dataset_id)
+        name = job.name_of(shard)
         if why:
             job.tell("shard", f"{name} starts again: {why}.", redraw=False)
     if shard.deaths + deaths >= CHILD_DEATHS_ALLOWED:
@@ -125,6 +129,7 @@ def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
         job.refresh_from_db()
     if job.status != Status.RUNNING:
         taken._mine().update(state=Shard.State.WAITING, lease_token=None, lease_until=None, version=F("version") + 1)
+        live.hint(job.dataset_id)
         return None
     return taken
 

@@ -95,6 +95,11 @@ class Dataset(models.Model):
     def split_names(self) -> list[str]:
         return [split["name"] for split in self.splits]
 
+    @property
+    def content_version(self) -> int:
+        """Of what its page shows of its rows and columns, which are there once it is imported."""
+        return 1 if self.rows is None else 2
+
     def touch(self, by: int = 1) -> None:
         type(self).objects.filter(pk=self.pk).update(version=F("version") + by)
 
@@ -126,6 +131,7 @@ class Import(Job):
 
     kind = "import"
     noun = "import"
+    piece = "file"
     queue = "import"
     actor = "import_files"
     advice_on_deaths: ClassVar[str] = "Split the file into smaller ones, or shorten its longest rows, and import again."
@@ -157,6 +163,10 @@ class ImportShard(Shard):
         pass
 
     def __str__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
         return self.name
 
     @property
@@ -199,12 +209,33 @@ class Event(models.Model):
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
+    # Of which job it is, where a page shows those of several.
+    about = ""
+
     class Meta:
         ordering = ["-pk"]
         indexes = [models.Index(fields=["job_id"], name="event_by_job")]
 
     def __str__(self) -> str:
         return self.text
+
+
+class Sample(models.Model):
+    """How fast a job was at one second of its run, as its card showed it."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="samples")
+    job_id = models.UUIDField()
+    # Of the time that the job was running, pauses apart.
+    second = models.PositiveIntegerField()
+    bytes_per_second = models.FloatField()
+    tokens_per_second = models.FloatField()
+
+    class Meta:
+        ordering = ["job_id", "second"]
+        constraints = [models.UniqueConstraint(fields=["job_id", "second"], name="sample_once")]
+
+    def __str__(self) -> str:
+        return f"{self.second} s"
 
 
 class Upload(models.Model):
@@ -232,7 +263,10 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
 
     def slots(self, queue: str) -> int:
         """How many shards of this queue can be worked on at once, over all machines."""
-        return self.alive().filter(queue=queue).aggregate(total=Sum("slots"))["total"] or 0
+        return self.slots_by_queue().get(queue, 0)
+
+    def slots_by_queue(self) -> dict[str, int]:
+        return dict(self.alive().order_by().values_list("queue").annotate(Sum("slots")))
 
 
 class Worker(models.Model):

@@ -1,22 +1,29 @@
 """What a job shows of itself: the same figures for the card, the page, the socket and progress.json."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from datasets_app import sparkline
 from datasets_app.jobs import Job, Status
+from datasets_app.samples import Speed
+from datasets_app.sparkline import Curve
 
-ALMOST = 99.9
 FINISHED_LATELY = timedelta(minutes=10)
+MEGABYTE = 10**6
+NO_FILTER = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`job` comes from `with_counts()`."""
+    """`job` comes from `with_counts()`; `speeds` are of its run so far, `slowest` is the shard that it waits for."""
 
     job: Any
+    slowest: Any = None
+    speeds: Sequence[Speed] = ()
 
     @property
     def version(self) -> int:
@@ -25,15 +32,16 @@ class Progress:
 
     @property
     def percent(self) -> float:
-        """By bytes; never falls, and only a finished job has 100."""
-        if self.job.status == Status.READY:
-            return 100.0
-        done = max(self.job.bytes_mark, self.job.total_bytes_done)
-        return min(100 * done / self.job.bytes_total, ALMOST) if self.job.bytes_total else 0.0
+        return float(self.job.percent(self.job.total_bytes_done))
 
     @property
     def elapsed_seconds(self) -> float:
         return float(self.job.elapsed.total_seconds())
+
+    @property
+    def took_seconds(self) -> float | None:
+        """Of a job that has ended; None where nobody wrote it down."""
+        return self.elapsed_seconds or None
 
     @property
     def is_measured(self) -> bool:
@@ -41,10 +49,31 @@ class Progress:
 
     @property
     def remaining_seconds(self) -> float | None:
+        """By bytes; never less than the slowest shard takes by itself."""
         if not self.is_measured:
             return None
         left = max(self.job.bytes_total - self.job.total_bytes_done, 0)
-        return float(left / self.job.total_bytes_per_second)
+        if self.slowest and self.slowest.bytes_per_second:
+            share = self.slowest.bytes_per_second / self.job.total_bytes_per_second
+            left = max(left, self.slowest.bytes_left / share)
+        return float(left / self._pace)
+
+    @property
+    def _pace(self) -> float:
+        """Bytes per second to reckon with: half the run so far, which is steady, half this moment, which is news."""
+        now = float(self.job.total_bytes_per_second)
+        if not self.speeds:
+            return now
+        return (sum(speed.bytes_per_second for speed in self.speeds) / len(self.speeds) + now) / 2
+
+    @property
+    def curve(self) -> Curve:
+        if self.job.kind == "import":
+            megabytes = [(speed.seconds, speed.bytes_per_second / MEGABYTE) for speed in self.speeds]
+            now = self.bytes_per_second
+            return sparkline.draw("Megabytes per second", megabytes, None if now is None else now / MEGABYTE)
+        tokens = [(speed.seconds, speed.tokens_per_second) for speed in self.speeds]
+        return sparkline.draw("Tokens per second", tokens, self.tokens_per_second)
 
     @property
     def bytes_per_second(self) -> float | None:
@@ -74,20 +103,44 @@ class Progress:
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
-        return [("Empty", self.job.total_filtered_empty), ("Junk", self.job.total_filtered_junk)]
+        """Why rows are left out; they make up what is processed and not kept."""
+        job = self.job
+        return [("Empty", job.total_filtered_empty), ("Junk", job.total_filtered_junk), ("Errored", job.total_errored)]
 
     @property
-    def filter_mode(self) -> str:
-        return str(getattr(self.job, "spec", {}).get("filter_mode", "none"))
+    def spec(self) -> dict[str, Any]:
+        """Of a tokenization by an earlier version it may lack options; an import has none."""
+        return getattr(self.job, "spec", None) or {}
+
+    @property
+    def filter_mode(self) -> str | None:
+        """None where it is not known any more."""
+        return NO_FILTER if self.job.kind == "import" else self.spec.get("filter_mode")
 
     @property
     def filter_threshold(self) -> float | None:
-        threshold = getattr(self.job, "spec", {}).get("filter_threshold")
-        return None if self.filter_mode == "none" else threshold
+        return None if self.filter_mode == NO_FILTER else self.spec.get("filter_threshold")
 
     @property
     def shows_filter(self) -> bool:
-        return self.filter_mode != "none" or self.job.total_filtered > 0
+        """Decided before the first row, so that no cell comes or goes in mid-run."""
+        return self.filter_mode != NO_FILTER
+
+    @property
+    def is_counted(self) -> bool:
+        """Not so where an earlier version left no shards."""
+        return self.shards_total > 0 or self.job.bytes_total == 0
+
+    @property
+    def rows_kept(self) -> int | None:
+        return self.job.total_kept if self.is_counted else self._statistic("rows")
+
+    @property
+    def tokens_written(self) -> int | None:
+        return self.job.total_tokens if self.is_counted else self._statistic("tokens_written")
+
+    def _statistic(self, name: str) -> int | None:
+        return (getattr(self.job, "statistics", None) or {}).get(name)
 
     @property
     def shards_total(self) -> int:

@@ -14,8 +14,13 @@ class RateMeter:
         self.bytes_per_second: float | None = None
         self.tokens_per_second: float | None = None
 
-    def restart(self) -> None:
-        """The counts begin at zero again with the next shard; the rates carry over."""
+    def begin_shard(self) -> None:
+        """The counts begin at zero again. What lies between two shards, saving and loading, takes its time too."""
+        if self._last is not None:
+            self._last = (self._last[0], 0, 0)
+
+    def rest(self) -> None:
+        """Time without a shard is not part of a rate; the rates carry over."""
         self._last = None
 
     def sample(self, bytes_done: int, tokens: int) -> None:

@@ -1,6 +1,7 @@
 """The abstract Shard: a job is worked off in shards, each claimed by one slot under a lease."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -21,6 +22,13 @@ class ShardQuerySet(models.QuerySet[Any]):
 
     def leased(self) -> Self:
         return self.filter(state=Shard.State.RUNNING, lease_until__gte=Now())
+
+    def slowest(self, jobs: Iterable[uuid.UUID]) -> dict[uuid.UUID, Any]:
+        """Of each of these jobs the running shard with the most time left, by its own rate or else by the others'."""
+        running: dict[uuid.UUID, list[Any]] = {}
+        for shard in self.filter(job__in=list(jobs), state=Shard.State.RUNNING).defer("files").order_by("index"):
+            running.setdefault(shard.job_id, []).append(shard)
+        return {job: slowest_of(shards) for job, shards in running.items()}
 
 
 class Shard(models.Model):
@@ -105,6 +113,19 @@ class Shard(models.Model):
         indexes = [models.Index(fields=["job", "state"], name="%(class)s_by_state")]
 
     @property
+    def title(self) -> str:
+        """Its name where room is scarce."""
+        raise NotImplementedError
+
+    @property
+    def bytes_left(self) -> int:
+        return max(self.bytes_total - self.bytes_done, 0)
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.bytes_done / self.bytes_total if self.bytes_total else 0.0
+
+    @property
     def where(self) -> str:
         """What the shard covers, in words: its split and rows, or its file."""
         raise NotImplementedError
@@ -113,3 +134,10 @@ class Shard(models.Model):
     def place(self) -> str:
         """Put before a sentence that does not say itself where it happened."""
         return ""
+
+
+def slowest_of(shards: list[Any]) -> Any:
+    """In whole seconds, so that of two that are about as slow it stays the first."""
+    rates = [shard.bytes_per_second for shard in shards if shard.bytes_per_second]
+    usual = sum(rates) / len(rates) if rates else 1.0
+    return max(shards, key=lambda shard: round(shard.bytes_left / (shard.bytes_per_second or usual)))

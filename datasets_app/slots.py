@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from datasets_app.errors import Cancelled, JobError, disk_full_explained
 from datasets_app.jobs import Job, Stage, Status
 from datasets_app.leases import Claim
 from datasets_app.rates import RateMeter
+from datasets_app.samples import Sampler
 from datasets_app.shards import LEASE
 
 logger = logging.getLogger(__name__)
@@ -68,27 +70,32 @@ class Keep:
 class Report:
     """The running figures of one shard, written at most twice a second."""
 
-    def __init__(self, claim: Claim, meter: RateMeter) -> None:
-        self.claim, self.meter = claim, meter
+    def __init__(
+        self, claim: Claim, meter: RateMeter, sampler: Sampler, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.claim, self.meter, self.sampler = claim, meter, sampler
         self.counts: dict[str, Any] = {}
+        self._clock = clock
         self._next = 0.0
-        self._renewed = time.monotonic()
-        meter.restart()
+        self._renewed = clock()
+        meter.begin_shard()
 
     def hear(self, counts: dict[str, Any]) -> None:
         before = self.counts.get("bytes_done", 0)
         self.counts = figures(counts, self.claim.shard.bytes_total)
         if self.counts["bytes_done"] < before:  # the child began anew
             self.claim.job.raise_mark()
-            self.meter.restart()
+            self.meter.begin_shard()
         self.meter.sample(self.counts["bytes_done"], self.counts["tokens_processed"])
 
     def send_if_due(self) -> None:
         """Raises Cancelled when the job no longer runs or the lease is lost."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next:
             return
         self._next = now + REPORT_SECONDS
+        if self.meter.bytes_per_second is not None:
+            self.sampler.sample_if_due()  # first, so that the version which the report raises covers it
         rates = {
             "bytes_per_second": self.meter.bytes_per_second,
             "tokens_per_second": self.meter.tokens_per_second,
@@ -104,7 +111,7 @@ class Report:
     def _outlast(self, error: Exception) -> None:
         """The database may restart under a running shard: go on for as long as the lease would last."""
         connection.close()
-        if time.monotonic() - self._renewed > LEASE.total_seconds():
+        if self._clock() - self._renewed > LEASE.total_seconds():
             raise Cancelled from error
         logger.warning("The database did not take a report: %s", error)
 
@@ -115,6 +122,7 @@ class Slot:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
         self.child = Child(work.child_module, memory_limit_bytes=settings.CHILD_MEMORY_BYTES)
         self.meter = RateMeter()
+        self.sampler: Sampler | None = None
         self._job_id: uuid.UUID | None = None
 
     def drain(self, held: Held | None = None) -> None:
@@ -127,10 +135,12 @@ class Slot:
         try:
             if claim := leases.claim(self.work.model, self.name, held):
                 self._work_off(claim)
-            elif ending := leases.to_finalize(self.work.model, held):
-                self._finalize(*ending)
-            else:
+                return True
+            self.meter.rest()
+            ending = leases.to_finalize(self.work.model, held)
+            if ending is None:
                 return False
+            self._finalize(*ending)
         except (OperationalError, InterfaceError) as error:
             logger.warning("The database is out of reach: %s", error)
             connection.close()
@@ -141,8 +151,6 @@ class Slot:
         self.child.close()
 
     def _work_off(self, claim: Claim) -> None:
-        if claim.job.pk != self._job_id:
-            self.meter, self._job_id = RateMeter(), claim.job.pk
         out = storage.scratch_dir(claim.stem)
         try:
             with disk_full_explained():
@@ -157,7 +165,7 @@ class Slot:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            claim.job.fail(FAULT, FAULT_ADVICE)
+            claim.job.fail(f"{FAULT} {claim.job.name_of(claim.shard)} was under way.", FAULT_ADVICE)
             claim.release("")
             raise
         except BaseException:  # the worker is told to stop
@@ -167,7 +175,8 @@ class Slot:
             storage.remove(out)
 
     def _run(self, claim: Claim, out: Path) -> None:
-        report = Report(claim, self.meter)
+        report = self._report(claim)
+        report.send_if_due()  # the job's rate is the sum of its slots' also just after a claim
         done: dict[str, Any] = {}
         with closing(self.child.run(self.work.request(claim, out), poll_seconds=POLL_SECONDS)) as messages:
             for message in messages:
@@ -176,6 +185,12 @@ class Slot:
                     done = message.get("done", done)
                 report.send_if_due()
         self._publish(claim, out, done, report)
+
+    def _report(self, claim: Claim) -> Report:
+        """Rates and samples go on from one shard of a job to the next."""
+        if self.sampler is None or claim.job.pk != self._job_id:
+            self.meter, self.sampler, self._job_id = RateMeter(), Sampler(claim.job), claim.job.pk
+        return Report(claim, self.meter, self.sampler)
 
     def _hear(self, claim: Claim, message: dict[str, Any], report: Report) -> None:
         if "stage" in message:
@@ -187,12 +202,13 @@ class Slot:
             self.work.learn(claim.job, message)
 
     def _publish(self, claim: Claim, out: Path, done: dict[str, Any], report: Report) -> None:
+        report.hear(done["counts"])
         staging = storage.staging_dir(self.work.home(claim.job))
         files = [*done.get("files", []), *done.get("parts", [])]
         for file in files:
             storage.publish(out / file["name"], staging / file["name"])
             report.send_if_due()  # it may have taken a while, to another file system
-        final = figures(done["counts"], claim.shard.bytes_total) | {"bytes_done": claim.shard.bytes_total}
+        final = report.counts | {"bytes_done": claim.shard.bytes_total}
         if not claim.finish(files, **final):
             for file in files:
                 storage.remove(staging / file["name"])
@@ -212,7 +228,7 @@ class Slot:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            job.fail(FAULT, FAULT_ADVICE)
+            job.fail(f"{FAULT} The result was being saved.", FAULT_ADVICE)
             self._withdraw(job)
             raise
 

@@ -67,3 +67,9 @@ def counts(processed: int = 0, junk: int = 0, size: int = 0, tokens: int = 0) ->
         "tokens": tokens,
         "tokens_processed": tokens,
     }
+
+
+def child_counts(rows: int) -> dict[str, Any]:
+    """As a child counts them, all kept."""
+    nothing = dict.fromkeys(("filtered", "errored", "tokens_processed", "tokens", "sequences", "bytes"), 0)
+    return {"processed": rows, "kept": rows, "reasons": {}, **nothing}

@@ -91,7 +91,7 @@ def test_a_job_marked_as_failed_says_by_whom(admin_client, admin_user):
     job.refresh_from_db()
     assert (job.status, job.ended_by) == (Status.FAILED, admin_user)
     assert job.failure == "Tokenization with bytes was marked as failed by admin, in the administration."
-    assert job.dataset.events.first().text == job.failure
+    assert job.dataset.events.first().text == f"{job.failure} {job.advice}"
 
 
 def test_what_is_ready_cannot_be_marked_as_failed(admin_client):

@@ -1,10 +1,13 @@
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.urls import reverse
 
 from datasets_app.jobs import Status
 from tests import factories
+from tokenizations.models import Tokenizer
 
 DEEDS = ["cancel", "pause", "resume", "retry"]
 HTMX = {"HX-Request": "true"}
@@ -54,26 +57,6 @@ def test_pause_resume_cancel_and_retry_follow_each_other(as_owner, job):
     ]:
         assert do(as_owner, deed, job).status_code == 200
         assert status_of(job) == status
-
-
-def test_a_cancel_that_comes_too_late_says_by_how_much(as_owner, job):
-    job.start()
-    job.complete("Done.")
-
-    answer = do(as_owner, "cancel", job, f"dataset-{job.dataset_id}")
-
-    assert answer.status_code == 409
-    assert "It finished 0 s before your cancel. The result is kept" in answer.content.decode()
-    assert status_of(job) == Status.READY
-
-
-def test_a_second_cancel_says_who_was_faster(as_owner, colleague, job):
-    job.cancel(colleague)
-
-    answer = do(as_owner, "cancel", job, f"job-{job.pk}")
-
-    assert answer.status_code == 409
-    assert "carl cancelled it 0 s before your cancel." in answer.content.decode()
 
 
 @pytest.mark.parametrize("deed", DEEDS)
@@ -135,7 +118,9 @@ def test_a_running_job_has_every_figure_from_its_first_second(as_owner, job):
         assert f"<dt>{label}</dt>" in html
     assert "--:--" in html
     assert "Empty 0" in html
+    assert "Errored 0" in html
     assert "threshold 0.50" in html
+    assert '<svg class="spark"' in html
     assert "Cancel tokenization" in html
 
 
@@ -181,3 +166,122 @@ def test_a_failure_says_what_to_do(as_owner, job):
     assert "Shard 2 of 4 stopped three times." in html
     assert "Allow a worker more memory." in html
     assert "Retry" in html
+
+
+def card_of(client, job):
+    return client.get(reverse("datasets:card", args=[job.dataset_id]), headers=HTMX).content.decode()
+
+
+def put_to_work(job, index=0, **figures):
+    fields = {"state": "running", "lease_token": uuid.uuid4(), "bytes_per_second": 5.0, "tokens_per_second": 1.0}
+    job.shards.filter(index=index).update(**fields | figures)
+
+
+def test_the_slowest_shard_is_named_with_how_far_it_is(as_owner, job):
+    job.start()
+    put_to_work(job, index=2, bytes_done=F("bytes_total") * 38 / 100)
+
+    html = card_of(as_owner, job)
+
+    assert "slowest: train 3</small> <small>38%<" in html
+
+
+def test_without_a_filter_the_slowest_has_a_cell_of_its_own(as_owner, owner):
+    job = factories.tokenization(factories.ready_dataset(created_by=owner))
+    job.start()
+    put_to_work(job, processed=5, kept=2, filtered=2, filtered_empty=2, errored=1)
+
+    html = card_of(as_owner, job)
+
+    assert '<dt>Slowest</dt><dd class="cut" title="train 1">train 1' in html
+    assert "none <small>2 empty, 1 errored</small>" in html
+
+
+def test_an_import_names_its_slowest_file(as_owner, owner):
+    job = factories.queued_dataset("letters", files=2, created_by=owner).import_job
+    job.start()
+    put_to_work(job, index=1)
+
+    html = card_of(as_owner, job)
+
+    assert 'title="1.csv">1.csv' in html
+    assert "<dt>MB/s</dt>" in html
+    assert "<dt>Files</dt><dd>0 of 2</dd>" in html
+
+
+@pytest.mark.parametrize(
+    ("encoder", "kind", "words"),
+    [
+        ("", "BPE", "being checked"),
+        ("fastokens", "BPE", "same ids, checked"),
+        ("tokenizers", "WordPiece", "WordPiece"),
+        ("tokenizers", "BPE", "fastokens does not fit"),
+    ],
+)
+def test_the_encoder_is_shown_with_its_reason_in_few_words(as_owner, job, encoder, kind, words):
+    job.start()
+    type(job).objects.filter(pk=job.pk).update(encoder=encoder, encoder_reason="The whole reason.")
+    Tokenizer.objects.filter(pk=job.tokenizer_id).update(kind=kind)
+
+    html = card_of(as_owner, job)
+
+    assert f'<dt>Encoder</dt><dd title="The whole reason.">{encoder or "–"} <small>{words}</small></dd>' in html
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_what_went_wrong_can_be_retried_with_changes_or_deleted(as_owner, job, end):
+    job.start()
+    job.cancel(None) if end == "cancel" else job.fail("It broke.", "Mend it.")
+
+    html = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
+
+    assert reverse("datasets:retry", args=[job.pk]) in html
+    assert f'{reverse("tokenizations:new", args=[job.dataset_id])}?like={job.pk}">Retry with changes</a>' in html
+    assert f'href="{reverse("tokenizations:delete", args=[job.pk])}"' in html
+
+
+def test_a_failed_import_goes_with_its_dataset(as_owner, owner):
+    job = factories.queued_dataset("letters", created_by=owner).import_job
+    job.start()
+    job.fail("a.csv has no rows.", "Choose another file.")
+
+    html = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
+
+    assert f'href="{reverse("datasets:delete", args=[job.dataset_id])}"' in html
+    assert "Retry with changes" not in html
+
+
+def test_who_may_not_control_a_job_is_offered_neither(as_colleague, job):
+    job.fail("It broke.", "Mend it.")
+
+    html = as_colleague.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
+
+    assert "It broke." in html
+    assert "Retry" not in html
+    assert "Delete" not in html
+
+
+def test_what_has_just_finished_says_what_came_out_and_how_to_load_it(as_colleague, job):
+    job.start()
+    job.shards.update(state="done", processed=10, kept=9, filtered=1, filtered_junk=1, tokens=1000, bytes_done=1000)
+    job.shards.update(tokens_processed=1500)
+    type(job).objects.filter(pk=job.pk).update(active_time=timedelta(seconds=4), running_since=None)
+    job.complete("Done.")
+
+    html = card_of(as_colleague, job)
+
+    for said in ("36 <small>90.0%", "<dd>4,000</dd>", "0:04 <small>1,500 tokens/s"):
+        assert said in html
+    assert f'href="{job.get_absolute_url()}">Statistics</a>' in html
+    assert f'load_from_disk("{job.path}")' in html
+    assert f'data-copies="snippet-{job.pk}"' in html
+
+
+def test_list_card_and_panel_offer_the_same(as_owner, job):
+    job.fail("It broke.", "Mend it.")
+    address = f'href="{reverse("tokenizations:delete", args=[job.pk])}"'
+
+    pages = [reverse("datasets:list"), reverse("datasets:card", args=[job.dataset_id]), job.get_absolute_url()]
+
+    for page in pages:
+        assert address in as_owner.get(page, headers=HTMX).content.decode()

@@ -30,18 +30,33 @@ def test_a_steady_stream_has_its_own_rate():
     assert meter.tokens_per_second == pytest.approx(100)
 
 
-def test_the_rate_carries_over_to_the_next_shard():
+def test_the_rate_carries_over_a_rest():
     clock = Clock()
     meter = RateMeter(clock)
     meter.sample(0, 0)
     clock.now += 1
     meter.sample(1000, 100)
 
-    meter.restart()
+    meter.rest()
+    meter.begin_shard()
     clock.now += 60
     meter.sample(10, 1)
 
     assert meter.bytes_per_second == pytest.approx(1000)
+
+
+def test_what_lies_between_two_shards_takes_its_time_too():
+    clock = Clock()
+    meter = RateMeter(clock)
+
+    for _ in range(20):
+        meter.begin_shard()
+        for size in (1000, 2000):
+            clock.now += 1
+            meter.sample(size, size // 10)
+        clock.now += 2  # saving, claiming, loading
+
+    assert meter.bytes_per_second == pytest.approx(500, rel=0.2)
 
 
 def test_silence_between_batches_is_not_a_stand_still():

@@ -1,12 +1,14 @@
 """Whole tokenizations through the real importer, slot, child and engine, in this process."""
 
 import json
+import re
 
 import datasets
 import pytest
 
 from datasets_app import slots, storage
 from datasets_app.jobs import Status
+from datasets_app.models import Event
 from datasets_app.shards import Shard
 from tests import real
 from tokenizations.engine.dataset_files import files_of, verify
@@ -126,7 +128,21 @@ def test_a_fault_of_ours_is_recorded_and_not_hidden(dataset, tokenizer, monkeypa
     with pytest.raises(KeyError):
         real.work_off(TokenizeWork())
 
-    assert real.fresh(job).failure == slots.FAULT
+    assert real.fresh(job).failure == f"{slots.FAULT} Shard 1 of 1 (train, rows 0 to 799) was under way."
+
+
+def test_the_log_of_a_run_names_every_stage_and_what_was_saved(dataset, tokenizer):
+    job = real.tokenized(dataset, tokenizer)
+
+    told = [event.text for event in Event.objects.filter(job_id=job.pk).order_by("pk")]
+
+    stages = [text.split(",")[0] for text in told if "started, after" in text]
+    assert stages == [
+        f"{stage} started"
+        for stage in ("Loading Tokenizer", "Loading Dataset", "Analyzing Schema", "Tokenizing", "Saving")
+    ]
+    assert "Checkpoint: all shards saved." in told
+    assert re.fullmatch(r"Tokenization with small finished: .* rows, after 0:\d\d of Saving\.", told[-1])
 
 
 def test_the_same_wake_up_twice_does_nothing_more(dataset, tokenizer):

@@ -167,6 +167,10 @@ class TokenizationShard(Shard):
         return f"{self.split} {self.index}"
 
     @property
+    def title(self) -> str:
+        return f"{self.split} {self.index + 1}"
+
+    @property
     def where(self) -> str:
         last = self.first_row + (self.rows_total or 1) - 1
         return f"{self.split}, rows {self.first_row:,} to {last:,}"

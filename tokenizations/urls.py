@@ -1,5 +1,6 @@
 from django.urls import path
 
+from datasets_app import event_views
 from tokenizations import tokenizer_views, views
 
 app_name = "tokenizations"
@@ -7,6 +8,7 @@ urlpatterns = [
     path("datasets/sample/", views.sample, name="sample"),
     path("datasets/<uuid:dataset_id>/tokenize/", views.new, name="new"),
     path("tokenizations/<uuid:job_id>/", views.detail, name="detail"),
+    path("tokenizations/<uuid:job_id>/events/", event_views.of_tokenization, name="events"),
     path("tokenizations/<uuid:job_id>/delete/", views.delete, name="delete"),
     path("tokenizers/", tokenizer_views.list_tokenizers, name="tokenizers"),
     path("tokenizers/add/", tokenizer_views.add_tokenizer, name="add_tokenizer"),

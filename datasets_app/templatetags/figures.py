@@ -26,6 +26,12 @@ def is_known(figure: object) -> bool:
 
 
 @register.filter
+def na(text: str) -> str:
+    """What nobody will know any more, unlike what is not known yet."""
+    return text.replace(UNKNOWN_TIME, UNKNOWN).replace(UNKNOWN, "N/A")
+
+
+@register.filter
 def number(figure: float | None) -> str:
     return f"{round(figure):,}" if figure is not None and is_known(figure) else UNKNOWN
 

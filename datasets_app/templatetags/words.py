@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.urls import reverse
 
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.cards import Card
@@ -14,7 +15,11 @@ from datasets_app.templatetags.figures import amount, number, size
 register = template.Library()
 
 TURNING = "turning"
-SIZES = ["", "medium", "large", "full"]
+# Where the icon of an event is not the one of a status.
+EVENT_ICONS = {"stage": "next", "checkpoint": "check", "shard": "retry", "deleted": "trash", "damaged": "stalled"}
+SIZES = ["", "small", "medium", "large", "full"]
+# The encoder that is taken where it can be, and the only kind of tokenizer that it knows.
+FAST_ENCODER, FAST_KIND = "fastokens", "BPE"
 
 
 @register.filter
@@ -30,6 +35,11 @@ def can_control(user: Any, target: Any) -> bool:
 @register.filter
 def can_delete(user: Any, target: Any) -> bool:
     return can(user, DELETE, target)
+
+
+@register.filter
+def event_icon(event: Any) -> str:
+    return EVENT_ICONS.get(event.kind, event.kind if event.kind in set(Status) else "info")
 
 
 @register.filter
@@ -65,10 +75,8 @@ def card_size(card: Card) -> str:
 
 def panel_size(progress: Progress) -> str:
     if shows_progress(progress):
-        if progress.job.kind == "import":
-            return "medium"
-        return "full" if progress.shows_filter else "large"
-    return "medium" if progress.job.status in (Status.FAILED, Status.READY) else ""
+        return "large" if progress.job.kind == "import" else "full"
+    return "medium" if progress.job.status in (Status.FAILED, Status.READY) else "small"
 
 
 @register.filter
@@ -106,11 +114,13 @@ def job_line(progress: Progress) -> str:
     """What the job was asked to do, in a few words."""
     if progress.job.kind == "import":
         return plural(progress.shards_total, "file")
-    return length_words(progress.job.spec)
+    return length_words(progress.spec)
 
 
 def length_words(spec: dict[str, Any]) -> str:
     length = spec.get("max_length")
+    if "max_length" not in spec:
+        return "length N/A"
     return f"up to {length:,} tokens, cut right" if length else "whole rows"
 
 
@@ -118,8 +128,8 @@ def length_words(spec: dict[str, Any]) -> str:
 def chip_words(progress: Progress) -> str:
     if progress.job.status != Status.READY:
         return str(progress.job.get_status_display()).lower()
-    length = progress.job.spec.get("max_length")
-    return f"{f'{length:,}' if length else 'whole rows'} · {amount(progress.job.total_tokens)} tokens"
+    length = progress.spec.get("max_length")
+    return f"{f'{length:,}' if length else length_words(progress.spec)} · {amount(progress.tokens_written)} tokens"
 
 
 @register.filter
@@ -140,6 +150,43 @@ def said(card: Card) -> str:
 @register.filter
 def job_state_words(progress: Progress) -> str:
     return "finished" if progress.job.status == Status.READY else str(progress.job.status)
+
+
+@register.filter
+def encoder_words(job: Any) -> str:
+    """Why it is this encoder, in few words; the whole sentence is among the options."""
+    if not job.encoder:
+        return "being checked" if job.is_unfinished else "N/A"
+    if job.encoder == FAST_ENCODER:
+        return "same ids, checked"
+    return str(job.tokenizer.kind) if job.tokenizer.kind != FAST_KIND else "fastokens does not fit"
+
+
+@register.filter
+def at_rest(progress: Progress) -> str:
+    """What is to say of the slowest shard when none is at work."""
+    if progress.job.shards_done == progress.shards_total:
+        return "all done"
+    return "none at work" if progress.job.status == Status.RUNNING else "all at rest"
+
+
+@register.filter
+def left_out(progress: Progress) -> str:
+    return ", ".join(f"{number(count)} {reason.lower()}" for reason, count in progress.reasons if count)
+
+
+@register.filter
+def delete_address(job: Any) -> str:
+    """An import goes with its dataset."""
+    if job.kind == "import":
+        return reverse("datasets:delete", args=[job.dataset_id])
+    return reverse("tokenizations:delete", args=[job.pk])
+
+
+@register.filter
+def option(spec: dict[str, Any], name: str) -> Any:
+    """None where an earlier version did not write it down."""
+    return spec.get(name)
 
 
 @register.filter

@@ -1,0 +1,125 @@
+"""What a card reads, in how many queries, and in which order."""
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+
+from datasets_app import cards, leases
+from datasets_app.models import Sample
+from datasets_app.shards import Shard
+from tests import factories
+from tokenizations.models import Tokenization, TokenizationShard
+
+pytestmark = pytest.mark.django_db
+
+
+def claim():
+    return leases.claim(Tokenization, "here:1:1")
+
+
+def running(name, groups):
+    job = factories.tokenization(factories.ready_dataset(name, groups=groups))
+    job.start()
+    free = job.shards.filter(index=0)
+    free.update(state=Shard.State.RUNNING, lease_token=job.pk, bytes_per_second=5.0, tokens_per_second=1.0)
+    Sample.objects.create(dataset=job.dataset, job_id=job.pk, second=2, bytes_per_second=5, tokens_per_second=1)
+    return job.dataset
+
+
+def queries(datasets):
+    with CaptureQueriesContext(connection) as captured:
+        cards.load(datasets)
+    return len(captured)
+
+
+def test_the_queries_depend_neither_on_the_cards_nor_on_the_shards():
+    one = [running("one", groups=1)]
+    many = [running(f"many {number}", groups=6) for number in range(5)]
+
+    assert queries(one) == queries(many) <= 8
+
+
+def test_sums_are_of_the_shards_of_each_job():
+    first, second = factories.tokenization(), factories.tokenization(factories.ready_dataset("other"))
+    first.shards.filter(index__in=(0, 1)).update(processed=7, kept=5, filtered=2, filtered_junk=2, version=3)
+    second.shards.filter(index=0).update(state=Shard.State.DONE, processed=1, kept=1, bytes_done=9)
+
+    sums = {job.pk: job for job in Tokenization.objects.with_counts()}
+
+    assert (sums[first.pk].total_processed, sums[first.pk].total_filtered_junk) == (14, 4)
+    assert (sums[first.pk].total_version, sums[first.pk].shards_waiting) == (6, 4)
+    assert (sums[second.pk].total_processed, sums[second.pk].total_bytes_done) == (1, 9)
+    assert (sums[second.pk].shards_done, sums[second.pk].shards_waiting) == (1, 3)
+    assert sums[second.pk].total_bytes_per_second is None
+
+
+def test_rates_are_of_what_runs():
+    job = factories.tokenization()
+    job.shards.filter(index=0).update(state=Shard.State.RUNNING, lease_token=job.pk, bytes_per_second=5.0)
+    job.shards.filter(index=1).update(bytes_per_second=100.0)
+
+    assert Tokenization.objects.with_counts().get().total_bytes_per_second == 5.0
+
+
+def test_a_job_without_shards_has_nothing_to_sum():
+    factories.tokenization(factories.ready_dataset(groups=0))
+
+    job = Tokenization.objects.with_counts().get()
+
+    assert (job.total_processed, job.total_version, job.shards_done) == (0, 0, 0)
+
+
+def test_a_shard_that_starts_again_in_the_middle_of_reading_lowers_no_percent():
+    job = factories.tokenization()
+    taken = claim()
+    taken.report(**factories.counts(processed=5, size=30 << 20))
+    before = cards.load_job(job)
+    is_released = []
+
+    def release_after_the_sums(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if not is_released and "GROUP BY" in sql:
+            is_released.append(True)
+            taken.release("its worker was stopped")
+        return answer
+
+    with connection.execute_wrapper(release_after_the_sums):
+        torn = cards.load_job(job)
+    after = cards.load_job(job)
+
+    assert is_released
+    assert torn.percent == after.percent == before.percent > 0
+    assert before.version <= torn.version < after.version
+
+
+def test_the_slowest_shard_is_the_one_with_the_most_time_left():
+    job = factories.tokenization()
+    job.start()
+    at_work = {"state": Shard.State.RUNNING, "lease_token": job.pk, "version": F("version") + 1}
+    job.shards.filter(index=0).update(**at_work, bytes_done=0, bytes_per_second=1000.0)
+    job.shards.filter(index=1).update(**at_work, bytes_done=20 << 20, bytes_per_second=100.0)
+    job.shards.filter(index=2).update(**at_work, bytes_done=30 << 20)
+
+    assert cards.load_job(job).slowest.title == "train 2"
+
+
+def test_without_rates_the_slowest_has_the_most_bytes_left():
+    job = factories.tokenization()
+    job.start()
+    job.shards.filter(index__lt=2).update(state=Shard.State.RUNNING, lease_token=job.pk, bytes_done=F("index") * 1000)
+
+    assert cards.load_job(job).slowest.title == "train 1"
+
+
+def test_what_does_not_run_has_no_slowest_shard():
+    assert cards.load_job(factories.tokenization()).slowest is None
+
+
+def test_a_list_of_shards_is_never_read_with_its_files():
+    running("one", groups=3)
+
+    with CaptureQueriesContext(connection) as captured:
+        TokenizationShard.objects.slowest(Tokenization.objects.values_list("pk", flat=True))
+
+    assert '"files"' not in captured.captured_queries[-1]["sql"]
