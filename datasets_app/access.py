@@ -28,6 +28,23 @@ class Viewer:
         return cls(user.pk, user.is_staff)
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What somebody may do with a dataset and its jobs, by id."""
+
+    control: frozenset[uuid.UUID]
+    delete: frozenset[uuid.UUID]
+
+    def as_context(self) -> dict[str, frozenset[uuid.UUID]]:
+        """As the templates ask for it."""
+        return {"controllable": self.control, "deletable": self.delete}
+
+
+def rights(user: "User | AnonymousUser | Viewer", dataset: Any, jobs: list[Any]) -> Rights:
+    deletable = frozenset(each.pk for each in (dataset, *jobs) if can(user, DELETE, each))
+    return Rights(controllable(user, jobs), deletable)
+
+
 def controllable(user: "User | AnonymousUser | Viewer", jobs: Iterable[Any]) -> frozenset[uuid.UUID]:
     """The ids of those jobs that this user may pause, cancel and retry."""
     return frozenset(job.pk for job in jobs if can(user, CONTROL, job))

@@ -1,24 +1,32 @@
 import json
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.contrib.auth.models import User
+from django.http import QueryDict
 
 from datasets_app import jobs
 from datasets_app.access import VIEW, Viewer, can
 from datasets_app.errors import JobError
-from datasets_app.fanout import Socket, fan_out
+from datasets_app.fanout import fan_out
+from datasets_app.listing import Listing
 from datasets_app.models import Dataset
+from datasets_app.sockets import Socket
 
 NOT_SIGNED_IN = 4401
 FOREIGN_PAGE = 4403
 # The client reconnects after this code.
 TRY_AGAIN = 1013
-ELEMENTS_SHOWN_AT_MOST = 100
+SHOWN_AT_MOST = 100
+# The elements that a page of each kind shows.
+CARD = ("dataset",)
+DATASET_PAGE = ("head", "jobs", "tokenizations", "events", "content")
+JOB_PAGE = ("head", "job", "events", "result")
 LARGEST_ACKNOWLEDGEMENT = 64
 ACKNOWLEDGEMENTS_A_SECOND = 5
 
@@ -37,10 +45,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.accept()
             await self.close(FOREIGN_PAGE if can(user, VIEW) else NOT_SIGNED_IN)
             return
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        shows = await database_sync_to_async(shown_elements)(user, query.get("card", []), query.get("job", []))
+        session = self.scope["session"].session_key or ""
+        query = self.scope["query_string"].decode("latin-1")
+        self.socket = await database_sync_to_async(socket_for)(self, user, session, query)
         await self.accept()
-        self.socket = Socket(self, Viewer.of(user), shows, self.scope["session"].session_key or "")
         await fan_out().join(self.socket)
 
     async def disconnect(self, code: int) -> None:
@@ -50,11 +58,11 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """The only frame a client sends is an acknowledgement, and seldom."""
         now = time.monotonic()
-        seen = acknowledgement(text_data)
-        if self.socket is None or seen is None or now - self.heard_at < 1 / ACKNOWLEDGEMENTS_A_SECOND:
+        number = acknowledgement(text_data)
+        if self.socket is None or number is None or now - self.heard_at < 1 / ACKNOWLEDGEMENTS_A_SECOND:
             return
         self.heard_at = now
-        await self.socket.acknowledge(seen)
+        await self.socket.acknowledge(number)
 
     async def send_text(self, text: str) -> None:
         await self.send(text_data=text)
@@ -67,13 +75,14 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 def acknowledgement(text: str | None) -> int | None:
+    """The number of the beat that has arrived."""
     if not text or len(text) > LARGEST_ACKNOWLEDGEMENT:
         return None
     try:
-        seen = json.loads(text)["seen"]
+        number = json.loads(text)["beat"]
     except (ValueError, KeyError, TypeError):
         return None
-    return seen if isinstance(seen, int) else None
+    return number if isinstance(number, int) else None
 
 
 def is_own_page(scope: dict[str, Any]) -> bool:
@@ -84,20 +93,34 @@ def is_own_page(scope: dict[str, Any]) -> bool:
     return bool(host) and origin.netloc == host
 
 
-def shown_elements(user: User, card_ids: list[str], job_ids: list[str]) -> dict[str, uuid.UUID]:
+def socket_for(consumer: LiveConsumer, user: User, session_key: str, address: str) -> Socket:
     """What the page shows, as far as it exists and this user may see it."""
+    query = parse_qs(address, keep_blank_values=True)
+    socket = Socket(consumer, Viewer.of(user), {}, session_key, address)
+    if "list" in query:
+        socket.listing, socket.seen = query["list"][0], query.get("seen", [""])[0]
+        socket.shows |= Listing(QueryDict(socket.listing), user).shows
+    socket.shows |= elements_of_datasets(user, keys(query, "card"), CARD)
+    socket.shows |= elements_of_datasets(user, keys(query, "dataset"), DATASET_PAGE)
+    socket.shows |= elements_of_jobs(user, keys(query, "tokenization"), JOB_PAGE)
+    return socket
+
+
+def keys(query: dict[str, list[str]], name: str) -> list[uuid.UUID]:
+    return [key for text in query.get(name, [])[:SHOWN_AT_MOST] if (key := as_uuid(text))]
+
+
+def elements_of_datasets(user: User, wanted: list[uuid.UUID], names: tuple[str, ...]) -> dict[str, uuid.UUID]:
+    datasets = Dataset.objects.visible().filter(pk__in=wanted)
+    return {f"{name}-{each.pk}": each.pk for each in datasets if can(user, VIEW, each) for name in names}
+
+
+def elements_of_jobs(user: User, wanted: list[uuid.UUID], names: tuple[str, ...]) -> dict[str, uuid.UUID]:
     shows: dict[str, uuid.UUID] = {}
-    wanted = [key for key in map(as_uuid, card_ids[:ELEMENTS_SHOWN_AT_MOST]) if key]
-    for dataset in Dataset.objects.visible().filter(pk__in=wanted):
-        if can(user, VIEW, dataset):
-            shows[f"dataset-{dataset.pk}"] = dataset.pk
-    for job_id in job_ids[:ELEMENTS_SHOWN_AT_MOST]:
-        try:
-            job = jobs.find(job_id)
-        except JobError:
-            continue
-        if can(user, VIEW, job):
-            shows[f"job-{job.pk}"] = job.dataset_id
+    for key in wanted:
+        with suppress(JobError):
+            job = jobs.find(key)
+            shows |= {f"{name}-{key}": job.dataset_id for name in names if can(user, VIEW, job)}
     return shows
 
 

@@ -4,7 +4,6 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
@@ -76,7 +75,7 @@ class DatasetFilter(forms.Form):
         """For the links of the pager."""
         return urlencode(self.chosen())
 
-    def apply(self, datasets: QuerySet[Dataset], user: User) -> QuerySet[Dataset]:
+    def apply(self, datasets: QuerySet[Dataset], reader: int | None) -> QuerySet[Dataset]:
         chosen = self.chosen()
         if "q" in chosen:
             datasets = datasets.filter(name__icontains=chosen["q"])
@@ -85,7 +84,7 @@ class DatasetFilter(forms.Form):
         if "source" in chosen:
             datasets = datasets.filter(source=chosen["source"])
         if "owner" in chosen:
-            datasets = datasets.filter(created_by=user)
+            datasets = datasets.filter(created_by=reader)
         if "tokenized" in chosen:
             finished = some_job(kind="tokenization", status=Status.READY)
             datasets = datasets.filter(finished if chosen["tokenized"] == "yes" else ~finished)

@@ -1,9 +1,11 @@
 """Bottom of the live path: the group, the envelope, the hints. A hint is lost without harm; the beat finds out."""
 
 import asyncio
+import atexit
 import logging
 import threading
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -13,6 +15,8 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 GROUP = "live"
+# At the end of a process, for what was said last.
+LAST_WORDS_SECONDS = 1.0
 
 
 class _Sender:
@@ -30,8 +34,17 @@ class _Sender:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="live-hints", daemon=True).start()
+                thread = threading.Thread(target=self._loop.run_forever, name="live-hints", daemon=True)
+                thread.start()
+                atexit.register(self._end, self._loop, thread)
             return self._loop
+
+    def _end(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+        """A thread that is still running when the interpreter ends may be torn down inside C++, which aborts it all."""
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(_all_said(), loop).result(2 * LAST_WORDS_SECONDS)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(LAST_WORDS_SECONDS)
 
     async def _send(self, envelope: dict[str, Any]) -> None:
         layer = get_channel_layer()
@@ -42,6 +55,11 @@ class _Sender:
             if not self._is_down:
                 logger.info("No live hints for now: %s", error)
             self._is_down = True
+
+
+async def _all_said() -> None:
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=LAST_WORDS_SECONDS)
 
 
 _sender = _Sender()

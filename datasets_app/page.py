@@ -6,8 +6,10 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 from django_htmx.middleware import HtmxDetails
 
+from datasets_app import overview
 from datasets_app.models import Preference
 
 INITIALS = 2
@@ -21,7 +23,7 @@ class Request(HttpRequest):
 
 
 def page(request: HttpRequest) -> dict[str, Any]:
-    """The context processor: the reader's theme and name."""
+    """The context processor: the reader's theme and name, and what the header shows of all jobs."""
     user = getattr(request, "user", None) or AnonymousUser()
     name = name_of(user) if isinstance(user, User) else ""
     return {
@@ -29,6 +31,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "themes": Preference.Theme.choices,
         "reader": name,
         "initials": initials(name),
+        "overview": SimpleLazyObject(overview.read),
     }
 
 

@@ -1,16 +1,17 @@
 from django.urls import path
 
-from datasets_app import adding, job_views, views
+from datasets_app import adding, event_views, job_views, views
 
 app_name = "datasets"
 urlpatterns = [
     path("", views.list_datasets, name="list"),
-    path("workers/", views.workers, name="workers"),
+    path("overview/", views.overview, name="overview"),
     path("datasets/add/", adding.add, name="add"),
     path("datasets/add/<uuid:upload_id>/", adding.preview, name="preview"),
     path("datasets/<uuid:dataset_id>/", views.detail, name="detail"),
     path("datasets/<uuid:dataset_id>/card/", views.card, name="card"),
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),
+    path("datasets/<uuid:dataset_id>/events/", event_views.of_dataset, name="events"),
     path("datasets/<uuid:dataset_id>/delete/", views.delete, name="delete"),
     path("jobs/<uuid:job_id>/", job_views.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_views.cancel, name="cancel"),

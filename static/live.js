@@ -1,13 +1,15 @@
-// Keeps the cards of an open page equal to the database: swaps newer fragments in, refuses older ones,
-// polls when the socket is down, ticks the clocks between two updates.
+// Keeps an open page equal to the database: swaps newer fragments in, refuses older ones, polls when the socket is
+// down, ticks the clocks between two updates.
+
+import { swap, whenReleased } from "./swapping.js";
 
 const STALE_MS = 5000; // without a beat for so long the page polls
 const POLL_MS = 3000;
-const ACKNOWLEDGE_MS = 1000;
 const RECONNECT_MS = 3000;
+const SIGNED_OUT = 4401;
 const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", failed: "Signed out" };
 
-const feed = () => document.getElementById("feed"); // gone when nothing on the page can change any more
+const feed = () => document.getElementById("feed");
 const chip = document.getElementById("live");
 const announcements = document.getElementById("announcements");
 
@@ -18,8 +20,6 @@ let answeredAt = -Infinity; // the last answer to a poll
 let readAt = performance.now(); // the last time that figures came in, by whatever way
 let polledAt = performance.now();
 let signedOut = false;
-let seen = 0;
-let acknowledged = 0;
 
 const versionOf = (element) => Number(element.dataset.version);
 
@@ -33,16 +33,42 @@ function adopt(html) {
 function adoptElement(element) {
   const current = element.id && document.getElementById(element.id);
   if (!current) return;
-  if ("gone" in element.dataset) {
-    current.remove();
-  } else if (versionOf(element) > versionOf(current)) {
-    keepNewerParts(element, current);
-    announce(element, current);
-    window.htmx.swap(current, element.outerHTML, { swapStyle: "outerHTML" });
-    startClocks(document.getElementById(element.id));
-  } else {
-    for (const part of element.querySelectorAll("[data-version][id]")) adoptElement(part);
+  if ("gone" in element.dataset) leave(current);
+  else if (isNews(element, current)) replace(current, element);
+  else adoptParts(element, current);
+}
+
+function leave(current) {
+  if ("reload" in current.dataset) location.reload(); // the page is about what is gone
+  else current.remove();
+}
+
+// Lists are told apart by what is on them, overviews by a digest of what they say, everything else by its version.
+function isNews(element, current) {
+  if (element.dataset.seen) return element.dataset.seen !== current.dataset.seen;
+  if (!(versionOf(element) > versionOf(current))) return false;
+  return !element.dataset.digest || element.dataset.digest !== current.dataset.digest;
+}
+
+function replace(current, element) {
+  if ("reload" in current.dataset && element.dataset.seen) {
+    location.reload(); // the page without datasets is another one
+    return;
   }
+  whenReleased(current, () => {
+    if (document.contains(current)) replaceNow(current, element); // else something newer came meanwhile
+  });
+}
+
+function replaceNow(current, element) {
+  keepNewerParts(element, current);
+  announce(element);
+  startClocks(swap(current, element));
+}
+
+function adoptParts(element, current) {
+  if (element.dataset.digest && versionOf(element) > versionOf(current)) current.dataset.version = element.dataset.version;
+  for (const part of element.querySelectorAll("[data-version][id]")) adoptElement(part);
 }
 
 // A frame may carry figures that are older than those already here.
@@ -53,78 +79,98 @@ function keepNewerParts(element, current) {
   }
 }
 
-function announce(element, current) {
-  const before = current.dataset.said, after = element.dataset.said;
-  if (after && after !== before) announcements.textContent = after;
+// Only what is new is said: a stage, an end; also when it comes within a card.
+function announce(element) {
+  const news = [element, ...element.querySelectorAll("[data-said]")]
+    .filter(({ id, dataset }) => dataset.said && dataset.said !== document.getElementById(id)?.dataset.said)
+    .map(({ dataset }) => dataset.said);
+  if (news.length) announcements.textContent = news.join(" ");
 }
 
-// The socket
+// The socket: one at a time, whoever asked for a new one
+
+let latest = null;
+
+window.htmx.createWebSocket = (url) => {
+  if (latest) {
+    latest.onclose = null;
+    latest.close();
+  }
+  latest = new WebSocket(url, []);
+  return latest;
+};
 
 document.addEventListener("htmx:wsOpen", (event) => {
   socket = event.detail.socketWrapper;
-  seen = acknowledged = 0;
   openedAt = performance.now();
 });
 
 document.addEventListener("htmx:wsClose", (event) => {
+  if (event.target !== feed()) return; // the one of a list that is no longer shown
   socket = null;
   heardAt = -Infinity;
-  if (event.detail.event.code === 4401) signedOut = true;
+  if (event.detail.event.code === SIGNED_OUT) signedOut = true;
   show();
 });
 
 document.addEventListener("htmx:wsBeforeMessage", (event) => {
   event.preventDefault();
-  seen += 1;
-  heard();
+  if (event.target !== feed()) return;
+  heardAt = readAt = performance.now();
+  show();
   const text = event.detail.message;
-  if (text.startsWith("{")) compare(JSON.parse(text).versions);
+  if (text.startsWith("{")) hearBeat(JSON.parse(text));
   else adopt(text);
 });
 
-function heard() {
-  heardAt = readAt = performance.now();
-  show();
-}
-
-// A beat names the versions of what this page shows: whatever is older here is asked for.
-function compare(versions) {
+// A beat brings what depends on all jobs, and names the versions of what this page shows: what is older is asked for.
+// It is acknowledged, so that the server knows how far this tab has kept up.
+function hearBeat(beat) {
+  socket?.send(JSON.stringify({ beat: beat.beat }), feed());
+  adopt(beat.html);
   const owners = new Set();
-  for (const [id, version] of Object.entries(versions)) {
+  for (const [id, version] of Object.entries(beat.versions)) {
     const element = document.getElementById(id);
     if (element && versionOf(element) < version) owners.add(element.closest("[hx-get]"));
   }
+  const list = document.querySelector("[data-seen]");
+  if (list && beat.seen && list.dataset.seen !== beat.seen) owners.add(list);
   for (const owner of owners) refresh(owner);
 }
 
-setInterval(() => {
-  if (socket && feed() && seen > acknowledged) {
-    acknowledged = seen;
-    socket.send(JSON.stringify({ seen }), feed());
-  }
-}, ACKNOWLEDGE_MS);
-
 // Polling
 
-const frames = () => document.querySelectorAll("[data-version][hx-get]");
 const refresh = (element) => element && window.htmx.trigger(element, "refresh");
 
 function poll() {
   polledAt = performance.now();
-  for (const element of frames()) refresh(element);
+  for (const element of document.querySelectorAll("[hx-get][hx-trigger='refresh']")) refresh(element);
 }
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr, requestConfig } = event.detail;
-  if (requestConfig.verb !== "get" || !target.matches?.("[data-version]")) return;
+  if (!target.matches?.("[data-version], [data-parts]")) return;
+  const isDeed = requestConfig.verb !== "get";
+  if (isDeed && xhr.status !== 200 && xhr.status !== 409) return;
   event.detail.shouldSwap = false;
-  readAt = answeredAt = performance.now();
-  if (xhr.status === 404) target.remove();
+  if (isDeed) answerDeed(target, xhr.responseText);
+  else if (xhr.status === 404) leave(target);
   else if (xhr.status === 200) adopt(xhr.responseText);
 });
 
+// What was asked for is shown also at the same version: it may bring a note.
+function answerDeed(target, html) {
+  const [element] = new DOMParser().parseFromString(html, "text/html").body.children;
+  if (element && document.contains(target)) replaceNow(target, element);
+}
+
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.xhr.status === 401) signedOut = true;
+  const { xhr, requestConfig, elt } = event.detail;
+  if (xhr.status === 401) signedOut = true;
+  const isAnswer = xhr.status >= 200 && xhr.status < 400;
+  if (isAnswer && requestConfig.verb === "get" && elt.matches("[hx-trigger='refresh']")) {
+    readAt = answeredAt = performance.now();
+  }
   show();
 });
 
@@ -153,7 +199,6 @@ function state() {
 
 function show() {
   if (!chip) return;
-  chip.hidden = !feed();
   const now = state();
   const age = Math.round((performance.now() - readAt) / 1000);
   if (chip.dataset.status !== now) {
@@ -161,8 +206,9 @@ function show() {
     chip.querySelector("use").setAttribute("href", `#i-${now}`);
     chip.querySelector("span").textContent = WORDS[now];
   }
+  const words = age > STALE_MS / 1000 ? `${age} s old` : "";
   const small = chip.querySelector("small");
-  if (small) small.textContent = age > STALE_MS / 1000 ? `${age} s old` : "";
+  if (small.textContent !== words) small.textContent = words;
 }
 
 // Clocks run on between two updates.

@@ -7,10 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models import F
 
-from datasets_app import fanout
+from datasets_app import fanout, listing, sockets
 from datasets_app.access import Viewer
-from datasets_app.fanout import FanOut, Socket
+from datasets_app.fanout import FanOut
 from datasets_app.models import Dataset
+from datasets_app.sockets import Socket
 from tests import factories
 from tokenizations.models import Tokenization, TokenizationShard
 
@@ -26,7 +27,7 @@ class Tab:
 
     async def send_text(self, text: str) -> None:
         if text.startswith("{"):
-            self.beats.append(json.loads(text)["versions"])
+            self.beats.append(json.loads(text))
         else:
             self.frames.append(text)
 
@@ -141,7 +142,6 @@ def test_a_card_is_sent_at_most_four_times_a_second(job):
             await change(job, processed=rows, kept=rows)
             fan._hear([job.dataset_id])
             await asyncio.sleep(0.1)
-            await socket.acknowledge(socket.frames)
 
     play(scenario)
 
@@ -155,13 +155,14 @@ def test_a_tab_that_does_not_keep_up_gets_only_the_newest(job):
         socket = Socket(tab, BOSS, card_of(job.dataset))
         await fan.join(socket)
         await until(lambda: tab.frames)
-        socket.frames = fanout.UNACKNOWLEDGED_FRAMES
+        socket.frames = sockets.UNACKNOWLEDGED_FRAMES
         before = len(tab.frames)
         for rows in (3, 5):
             await change(job, processed=rows, kept=rows)
             await fan._refresh({job.dataset_id})
         assert len(tab.frames) == before
-        await socket.acknowledge(socket.frames)
+        await until(lambda: tab.beats, 3 * fanout.BEAT_SECONDS)
+        await socket.acknowledge(tab.beats[-1]["beat"])
         return before
 
     before = play(scenario)
@@ -170,18 +171,36 @@ def test_a_tab_that_does_not_keep_up_gets_only_the_newest(job):
     assert tab.frames[-1].count("data-version") == 1
 
 
+def test_a_lost_and_a_doubled_acknowledgement_do_no_harm(job):
+    tab = Tab()
+    socket = Socket(tab, BOSS, card_of(job.dataset))
+
+    async def scenario():
+        for number in (1, 2, 3):
+            await socket.offer({"a": "<p>"})
+            await socket.beat(number, json.dumps({"beat": number}))
+        await socket.acknowledge(2)
+        await socket.acknowledge(2)
+        await socket.acknowledge(1)
+        await socket.acknowledge(99)
+
+    asyncio.run(scenario())
+
+    assert socket.acknowledged == 2
+    assert set(socket.beats) == {3}
+
+
 def test_a_tab_that_never_answers_is_closed(job, monkeypatch):
-    monkeypatch.setattr(fanout, "UNACKNOWLEDGED_SECONDS", 0.0)
+    monkeypatch.setattr(sockets, "UNACKNOWLEDGED_SECONDS", 0.0)
     tab = Tab()
 
     async def scenario(fan):
-        socket = Socket(tab, BOSS, card_of(job.dataset), frames=fanout.UNACKNOWLEDGED_FRAMES)
-        await fan.join(socket)
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
         await until(lambda: tab.is_dropped, 3 * fanout.BEAT_SECONDS)
 
     play(scenario)
 
-    assert tab.frames == []
+    assert tab.beats == []
 
 
 def test_a_deleted_dataset_leaves_every_tab(job):
@@ -211,13 +230,13 @@ def test_beats_name_the_versions_of_what_a_tab_shows(job):
 
     async def scenario(fan):
         await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
-        await until(lambda: tab.beats and tab.beats[-1], 3 * fanout.BEAT_SECONDS)
+        await until(lambda: tab.beats and tab.beats[-1]["versions"], 3 * fanout.BEAT_SECONDS)
 
     play(scenario)
 
     dataset = Dataset.objects.get(pk=job.dataset_id)
-    assert tab.beats[-1][f"dataset-{dataset.pk}"] == dataset.version
-    assert f"job-{job.pk}-progress" in tab.beats[-1]
+    assert tab.beats[-1]["versions"][f"dataset-{dataset.pk}"] == dataset.version
+    assert f"job-{job.pk}-progress" in tab.beats[-1]["versions"]
 
 
 def test_who_may_not_control_sees_no_buttons(job):
@@ -234,7 +253,7 @@ def test_who_may_not_control_sees_no_buttons(job):
     assert "Cancel tokenization" not in may_not.frames[0]
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"seen": "9"}', '{"seen": 1e400}', "x" * 10_000])
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"beat": "9"}', '{"beat": 1e400}', "x" * 10_000])
 def test_nonsense_from_a_client_is_ignored(text):
     from datasets_app.consumers import acknowledgement
 
@@ -263,3 +282,101 @@ def test_who_made_a_job_has_its_buttons_on_a_dataset_of_somebody_else(job):
     play(scenario)
 
     assert "Cancel tokenization" in tab.frames[0]
+
+
+def test_a_beat_brings_the_running_jobs_and_the_places_in_the_queue(job):
+    waiting = factories.tokenization(job.dataset, max_length=9)
+    tab = Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
+        await until(lambda: tab.beats, 3 * fanout.BEAT_SECONDS)
+
+    play(scenario)
+
+    assert f'id="running-{job.pk}"' in tab.beats[-1]["html"]
+    assert f'id="job-{waiting.pk}-queued"' in tab.beats[-1]["html"]
+    assert "1st in the queue." in tab.beats[-1]["html"]
+
+
+def test_only_who_made_a_job_hears_of_its_end(job):
+    owner = User.objects.create(pk=COLLEAGUE.pk, username="carl")
+    Tokenization.objects.filter(pk=job.pk).update(created_by=owner)
+    Tokenization.objects.get(pk=job.pk).fail("The disk is full.")
+    mine, other = Tab(), Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(mine, COLLEAGUE, {}))
+        await fan.join(Socket(other, BOSS, {}))
+        await until(lambda: mine.beats and other.beats, 3 * fanout.BEAT_SECONDS)
+
+    play(scenario)
+
+    assert f'data-news="{job.pk}.' in mine.beats[-1]["html"]
+    assert "data-news" not in other.beats[-1]["html"]
+
+
+def test_an_open_list_gets_a_new_dataset_and_then_its_changes(job):
+    tab = Tab()
+    socket = Socket(tab, BOSS, card_of(job.dataset), listing="page=1", seen="something else")
+
+    async def scenario(fan):
+        await fan.join(socket)
+        await until(lambda: any("found" in frame for frame in tab.frames), 3 * fanout.BEAT_SECONDS)
+        other = await asyncio.to_thread(_new_dataset)
+        await until(lambda: f"dataset-{other.pk}" in socket.shows, 3 * fanout.BEAT_SECONDS)
+        await until(lambda: f'id="dataset-{other.pk}"' in tab.frames[-1])
+        return other
+
+    other = play(scenario)
+
+    assert socket.seen != "something else"
+    assert set(socket.shows) == {f"dataset-{job.dataset_id}", f"dataset-{other.pk}"}
+
+
+def _new_dataset():
+    from django.db import connection
+
+    try:
+        return factories.ready_dataset("another")
+    finally:
+        connection.close()
+
+
+def test_tabs_with_the_same_list_are_read_for_once(job):
+    query = "q=letters&page=1"
+
+    assert listing.followed(query, BOSS) == listing.followed(query, COLLEAGUE)
+    assert listing.followed("owner=me", BOSS) != listing.followed("owner=me", COLLEAGUE)
+
+
+def test_what_has_not_changed_is_not_rendered_again(job):
+    from datasets_app import fragments
+
+    name = f"dataset-{job.dataset_id}"
+    wanted, viewers = {job.dataset_id: {name}}, {job.dataset_id: {BOSS}}
+    first = fragments.read(wanted, viewers, {}, None)
+    TokenizationShard.objects.filter(job=job, index=0).update(version=F("version") + 1)
+
+    second = fragments.read(wanted, viewers, first, None)
+
+    assert second[job.dataset_id][name].html is first[job.dataset_id][name].html
+    assert second[job.dataset_id][name].parts[0].version == first[job.dataset_id][name].parts[0].version + 1
+
+
+def test_who_comes_late_gets_the_newest_figures_with_an_unchanged_card(job):
+    early, late = Tab(), Tab()
+
+    async def scenario(fan):
+        await fan.join(Socket(early, BOSS, card_of(job.dataset)))
+        await until(lambda: early.frames)
+        await change(job, processed=7, kept=7)
+        fan._hear([job.dataset_id])
+        await until(lambda: len(early.frames) == 2)
+        await fan.join(Socket(late, BOSS, card_of(job.dataset)))
+        await until(lambda: late.frames)
+
+    play(scenario)
+
+    assert late.frames[0].index(f'id="dataset-{job.dataset_id}"') < late.frames[0].rindex(f'id="job-{job.pk}-progress"')
+    assert ">7<" in late.frames[0].replace(" ", "").replace("\n", "")

@@ -11,6 +11,7 @@ PURE = (
     "datasets_app/errors.py",
     "datasets_app/children.py",
     "datasets_app/rates.py",
+    "datasets_app/sparkline.py",
     "datasets_app/ingest",
     "tokenizations/engine",
 )
@@ -27,6 +28,9 @@ ABOVE = {
         "datasets_app.forms",
     ),
     "datasets_app/fanout.py": ("datasets_app.consumers", "datasets_app.views"),
+    "datasets_app/fragments.py": ("datasets_app.sockets", "datasets_app.fanout", "datasets_app.views"),
+    "datasets_app/overview.py": ("datasets_app.fragments", "datasets_app.fanout", "datasets_app.views"),
+    "datasets_app/listing.py": ("datasets_app.sockets", "datasets_app.fanout", "datasets_app.views"),
     "datasets_app/forms.py": ("datasets_app.views",),
     "tokenizations/models.py": ("tokenizations.views", "tokenizations.forms", "tokenizations.tokenizing"),
 }

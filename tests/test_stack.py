@@ -149,7 +149,8 @@ def test_a_socket_counts_up_while_the_job_runs(stack, prose, client):
             async with asyncio.timeout(60):
                 while not (submitted.done() and ended(frames, submitted.result()["id"])):
                     frames.append(await socket.recv())
-                    await socket.send(json.dumps({"seen": len(frames)}))
+                    if frames[-1].startswith("{"):
+                        await socket.send(json.dumps({"beat": json.loads(frames[-1])["beat"]}))
         return [frame for frame in frames if f'id="job-{submitted.result()["id"]}-progress"' in frame]
 
     assert len(asyncio.run(watch())) >= 4

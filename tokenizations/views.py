@@ -4,18 +4,17 @@ import uuid
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from datasets_app import cards
-from datasets_app.access import DELETE, can, controllable
+from datasets_app import cards, history
+from datasets_app.access import DELETE, can, rights
 from datasets_app.errors import JobError
-from datasets_app.jobs import Status
 from datasets_app.models import Dataset
-from datasets_app.page import Request, by_htmx, wants_fragment
+from datasets_app.overview import digest
+from datasets_app.page import Request, by_htmx, versioned, wants_fragment
 from datasets_app.rows import first_rows
-from datasets_app.views import EVENTS_SHOWN, waiting_jobs
 from tokenizations.forms import ComposerForm
 from tokenizations.models import Tokenization, Tokenizer, tokenize
 
@@ -67,25 +66,22 @@ def start(request: Request, form: ComposerForm) -> Tokenization | None:
 
 @require_GET
 def detail(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
-    job = get_object_or_404(Tokenization.objects.visible(), pk=job_id)
-    seen = str(job.version)
-    if wants_fragment(request) and request.GET.get("seen") == seen:
-        return by_htmx(HttpResponse(status=204))
-    progress = cards.load_job(job)
+    progress = cards.load_job(get_object_or_404(Tokenization.objects.visible(), pk=job_id))
+    job = progress.job
+    allowed = rights(request.user, job.dataset, [job])
+    told = history.load(job)
     context = {
         "section": "datasets",
-        "is_live": job.status != Status.READY,
         "progress": progress,
-        "job": progress.job,
-        "dataset": progress.job.dataset,
-        "spec": progress.job.options,
-        "seen": seen,
-        "controllable": controllable(request.user, [job]),
-        "events": job.dataset.events.filter(job_id=job.pk).select_related("actor")[:EVENTS_SHOWN],
-        "waiting": waiting_jobs(),
+        "job": job,
+        "dataset": job.dataset,
+        "history": told,
+        **allowed.as_context(),
     }
-    template = "tokenizations/_detail.html" if wants_fragment(request) else "tokenizations/detail.html"
-    return by_htmx(render(request, template, context))
+    if not wants_fragment(request):
+        return by_htmx(render(request, "tokenizations/detail.html", context))
+    etag = f'"{job.dataset.version}.{progress.version}.{told.version}.{digest(allowed)}"'
+    return versioned(request, etag, lambda: render(request, "tokenizations/_detail.html", context))
 
 
 @require_http_methods(["GET", "POST"])
