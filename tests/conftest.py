@@ -4,6 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+pytest_plugins = ["tests.browser"]
+
 
 @pytest.fixture
 def owner(db) -> User:

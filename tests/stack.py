@@ -118,6 +118,18 @@ class Stack:
                 [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.env, stdout=log, stderr=log
             )
 
+    def add_user(self, name: str) -> None:
+        """Somebody of the team, as the admin would add them."""
+        made = f"from django.contrib.auth.models import User; User.objects.create_user({name!r})"
+        done = self.command("shell", "--verbosity", "0", "--command", made)
+        assert done.returncode == 0, done.stderr
+
+    def flush_redis(self) -> None:
+        import redis
+
+        with redis.Redis.from_url(self.env.get("REDIS_URL") or f"unix://{self.var}/redis.sock") as server:
+            server.flushdb()
+
     def sign_in(self, user: str | None = None) -> "Client":
         link = self.manage("signin_link", user or "admin", "--url", self.url)["link"]
         return Client(self.url, link)
@@ -140,6 +152,9 @@ class Client:
     def progress(self, dataset_id: str) -> list[dict[str, Any]]:
         answer = json.loads(self.get(f"/datasets/{dataset_id}/progress.json"))
         return list(answer["jobs"] if isinstance(answer, dict) else answer)
+
+    def deed(self, job_id: str, name: str) -> int:
+        return self.post(f"/jobs/{job_id}/{name}/")
 
     def post(self, path: str) -> int:
         token = next(cookie.value for cookie in self.jar if "csrf" in cookie.name)
