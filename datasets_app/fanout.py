@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from datasets_app import fragments, listing, live, overview
 from datasets_app.beats import Round
-from datasets_app.fragments import Known, Read
+from datasets_app.fragments import Fragment, Read, Wanted
 from datasets_app.overview import Overview
 from datasets_app.sockets import Socket
 
@@ -44,7 +44,7 @@ BATCH = 100
 class FanOut:
     def __init__(self) -> None:
         self._sockets: set[Socket] = set()
-        self._showing: dict[uuid.UUID, set[Socket]] = defaultdict(set)
+        self._showing: dict[uuid.UUID, dict[str, set[Socket]]] = defaultdict(lambda: defaultdict(set))
         self._fragments: Read = {}
         self._read_at: dict[uuid.UUID, float] = {}
         self._changed: set[uuid.UUID] = set()
@@ -67,14 +67,17 @@ class FanOut:
         self._unindex(socket)
 
     def _index(self, socket: Socket) -> None:
-        for dataset in socket.datasets:
-            self._showing[dataset].add(socket)
+        for element, dataset in socket.shows.items():
+            self._showing[dataset][element].add(socket)
         self._hear(socket.datasets)
 
     def _unindex(self, socket: Socket) -> None:
-        for dataset in socket.datasets:
-            self._showing[dataset].discard(socket)
-            if not self._showing[dataset]:
+        for element, dataset in socket.shows.items():
+            elements = self._showing[dataset]
+            elements[element].discard(socket)
+            if not elements[element]:
+                del elements[element]
+            if not elements:
                 for memory in (self._showing, self._fragments, self._read_at):
                     memory.pop(dataset, None)
 
@@ -123,8 +126,8 @@ class FanOut:
 
     async def _refresh(self, datasets: set[uuid.UUID]) -> None:
         began = time.monotonic()
-        wanted = {d: {e for s in self._showing[d] for e in s.shows} for d in datasets}
-        viewers = {d: {s.viewer for s in self._showing[d]} for d in datasets}
+        wanted = {d: set(self._showing[d]) for d in datasets}
+        viewers = {d: {s.viewer for sockets in self._showing[d].values() for s in sockets} for d in datasets}
         known = {d: self._fragments.get(d, {}) for d in datasets}
         try:
             read = await in_thread(fragments.read, wanted, viewers, known, self._overview)
@@ -136,21 +139,25 @@ class FanOut:
         for dataset in datasets & self._showing.keys():
             self._read_at[dataset] = began
             self._fragments[dataset] = read[dataset]
-        await self._each({s for d in datasets for s in self._showing.get(d, ())}, partial(self._update, read))
+        due = self._due(wanted, read)
+        await self._each(due, lambda socket: socket.offer(due[socket]))
 
-    async def _update(self, read: Read, socket: Socket) -> None:
-        frames: dict[str, str] = {}
-        for element, dataset in socket.shows.items():
-            if dataset in read:
-                frames |= self._frames(socket, element, dataset, read[dataset])
-        if frames:
-            await socket.offer(frames)
+    def _due(self, wanted: Wanted, read: Read) -> dict[Socket, dict[str, str]]:
+        """The frames of each socket."""
+        due: dict[Socket, dict[str, str]] = defaultdict(dict)
+        for dataset in wanted.keys() & self._showing.keys():
+            for element, sockets in self._showing[dataset].items():
+                if element not in wanted[dataset]:  # a socket came while this was read
+                    self._hear([dataset])
+                    continue
+                fragment = read[dataset].get(element)
+                for socket in sockets:
+                    if frames := self._frames(socket, fragment, dataset) if fragment else {element: gone(element)}:
+                        due[socket] |= frames
+        return due
 
-    def _frames(self, socket: Socket, element: str, dataset: uuid.UUID, read: Known) -> dict[str, str]:
-        fragment = read.get(element)
-        if fragment is None:
-            return {element: gone(element)}
-        if fragment.html and socket.viewer not in fragment.html:  # it came while this was read
+    def _frames(self, socket: Socket, fragment: Fragment, dataset: uuid.UUID) -> dict[str, str]:
+        if fragment.html and socket.viewer not in fragment.html:  # somebody came while this was read
             self._hear([dataset])
             return {}
         return socket.due(fragment)

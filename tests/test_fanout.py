@@ -218,6 +218,23 @@ def test_a_deleted_dataset_leaves_every_tab(job):
     assert tab.frames[1] == fanout.gone(f"dataset-{job.dataset_id}")
 
 
+def test_what_was_not_asked_for_when_it_was_read_is_not_taken_for_deleted(job):
+    tab = Tab()
+    head = {f"head-{job.dataset_id}": job.dataset_id}
+
+    async def scenario(fan):
+        await fan.join(Socket(Tab(), BOSS, head))
+        refreshing = asyncio.create_task(fan._refresh({job.dataset_id}))
+        await asyncio.sleep(0)
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
+        await refreshing
+        await until(lambda: tab.frames)
+
+    play(scenario)
+
+    assert not any("data-gone" in frame for frame in tab.frames)
+
+
 def _delete(dataset):
     from django.db import connection
 
