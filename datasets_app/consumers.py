@@ -14,7 +14,7 @@ from datasets_app import jobs
 from datasets_app.access import VIEW, Viewer, can
 from datasets_app.errors import JobError
 from datasets_app.fanout import fan_out
-from datasets_app.listing import Listing
+from datasets_app.listing import Listing, followed
 from datasets_app.models import Dataset
 from datasets_app.sockets import Socket
 
@@ -108,8 +108,8 @@ def socket_for(consumer: LiveConsumer, user: User, session_key: str, address: st
     query = parse_qs(address, keep_blank_values=True)
     socket = Socket(consumer, Viewer.of(user), {}, session_key, address)
     if "list" in query:
-        socket.listing, socket.seen = query["list"][0], query.get("seen", [""])[0]
-        socket.shows |= Listing(QueryDict(socket.listing), user).shows
+        socket.listing, socket.seen = followed(query["list"][0], socket.viewer), query.get("seen", [""])[0]
+        socket.shows |= Listing(QueryDict(socket.listing.query), user).shows
     socket.shows |= elements_of_datasets(user, keys(query, "card"), CARD)
     socket.shows |= elements_of_datasets(user, keys(query, "dataset"), DATASET_PAGE)
     socket.shows |= elements_of_jobs(user, keys(query, "tokenization"), JOB_PAGE)

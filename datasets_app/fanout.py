@@ -37,6 +37,7 @@ BEAT_SPREAD = 0.5
 STALE_SECONDS = 2 * BEAT_SECONDS
 EXPEL_SECONDS = 20.0
 RETRY_SECONDS = 1.0
+LISTS_A_ROUND = 50
 # After so many sockets in a row, others get their turn.
 BATCH = 100
 
@@ -50,6 +51,7 @@ class FanOut:
         self._changed: set[uuid.UUID] = set()
         self._overview: Overview | None = None
         self._rounds = 0
+        self._lists_read_at: dict[listing.Followed, float] = {}
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks = [
@@ -196,12 +198,21 @@ class FanOut:
         """Give a tab its page of the list anew when a card came or went."""
         followers: dict[listing.Followed, set[Socket]] = defaultdict(set)
         for socket in self._sockets:
-            if socket.listing is not None:
-                followers[listing.followed(socket.listing, socket.viewer)].add(socket)
-        wanted = {followed: {(s.viewer, s.seen) for s in sockets} for followed, sockets in followers.items()}
+            if socket.listing:
+                followers[socket.listing].add(socket)
+        chosen = self._longest_unread(followers.keys())
+        wanted = {followed: {(s.viewer, s.seen) for s in followers[followed]} for followed in chosen}
         for followed, found in (await in_thread(listing.read, wanted, overview)).items():
             behind = {socket for socket in followers[followed] & self._sockets if socket.seen != found.seen}
             await self._each(behind, partial(self._relist, found))
+
+    def _longest_unread(self, followed: Iterable[listing.Followed]) -> list[listing.Followed]:
+        """As many lists as there is time for in a round, however many different ones are open."""
+        now = time.monotonic()
+        lists_read_at = {each: self._lists_read_at.get(each, 0.0) for each in followed}
+        chosen = sorted(lists_read_at, key=lambda each: lists_read_at[each])[:LISTS_A_ROUND]
+        self._lists_read_at = lists_read_at | dict.fromkeys(chosen, now)
+        return chosen
 
     async def _relist(self, found: listing.Found, socket: Socket) -> None:
         self._unindex(socket)

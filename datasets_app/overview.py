@@ -115,8 +115,15 @@ class Overview:
 
     def news_for(self, user_id: int | None) -> list[Job]:
         """This person's jobs that ended lately, other than by their own hand."""
-        mine = [job for job in self.endings if job.created_by_id == user_id and job.ended_by_id != user_id]
-        return mine[:ENDINGS]
+        return self._news.get(user_id, [])[:ENDINGS]
+
+    @cached_property
+    def _news(self) -> dict[int | None, list[Job]]:
+        news: dict[int | None, list[Job]] = {}
+        for job in self.endings:
+            if job.created_by_id != job.ended_by_id:
+                news.setdefault(job.created_by_id, []).append(job)
+        return news
 
     def news(self, user_id: int | None) -> str:
         jobs = self.news_for(user_id)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from datasets_app.access import Viewer
 from datasets_app.fragments import Fragment
+from datasets_app.listing import Followed
 
 # A tab acknowledges each beat; with this many frames since the last one it gets nothing but the newest.
 UNACKNOWLEDGED_FRAMES = 20
@@ -29,8 +30,8 @@ class Socket:
     session_key: str = ""
     # As the page asked for it: tabs with the same one show the same.
     address: str = ""
-    # The page of the list that the tab follows, as a query, and which cards it had when it was rendered.
-    listing: str | None = None
+    # The page of the list that the tab follows, and which cards it had when it was rendered.
+    listing: Followed | None = None
     seen: str = ""
     sent: dict[str, int] = field(default_factory=dict)
     pending: dict[str, str] = field(default_factory=dict)

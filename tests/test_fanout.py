@@ -335,7 +335,7 @@ def test_only_who_made_a_job_hears_of_its_end(job):
 
 def test_an_open_list_gets_a_new_dataset_and_then_its_changes(job):
     tab = Tab()
-    socket = Socket(tab, BOSS, card_of(job.dataset), listing="page=1", seen="something else")
+    socket = Socket(tab, BOSS, card_of(job.dataset), listing=listing.followed("page=1", BOSS), seen="something else")
 
     async def scenario(fan):
         await fan.join(socket)
