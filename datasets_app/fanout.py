@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 # A card is read and sent at most four times a second.
 FRAME_SECONDS = 0.25
 BEAT_SECONDS = 2.0
+# A beat that is not acknowledged by then is sent again.
+REPEAT_SECONDS = 0.5
 # A round of beats takes at least this share of its time, so that frames get through in between.
 BEAT_SPREAD = 0.5
 # Data that is older is not vouched for by a beat.
@@ -168,11 +170,19 @@ class FanOut:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            due_at = time.monotonic() + BEAT_SECONDS
             self._hear(self._showing)  # also what no hint has named
             if self._sockets and (round := await self._begin_round()):
-                pause = BEAT_SECONDS * BEAT_SPREAD * BATCH / len(self._sockets)
-                await self._each(self._sockets, partial(self._beat_one, round), pause)
+                await self._play(round)
+            await asyncio.sleep(max(due_at - time.monotonic(), 0))
+
+    async def _play(self, round: Round) -> None:
+        """Where the beat is lost, and a status with it, another one comes soon."""
+        pause = BEAT_SECONDS * BEAT_SPREAD * BATCH / len(self._sockets)
+        await self._each(self._sockets, partial(self._beat_one, round), pause)
+        await asyncio.sleep(REPEAT_SECONDS)
+        unanswered = [socket for socket in self._sockets if round.number in socket.beats]
+        await self._each(unanswered, partial(self._beat_one, round), pause)
 
     async def _begin_round(self) -> Round | None:
         try:

@@ -190,6 +190,24 @@ def test_a_lost_and_a_doubled_acknowledgement_do_no_harm(job):
     assert set(socket.beats) == {3}
 
 
+def test_a_beat_that_is_lost_comes_again_soon(job):
+    lost, kept = Tab(), Tab()
+
+    async def scenario(fan):
+        attentive = Socket(kept, BOSS, card_of(job.dataset))
+        await fan.join(Socket(lost, BOSS, card_of(job.dataset)))
+        await fan.join(attentive)
+        await until(lambda: kept.beats, 3 * fanout.BEAT_SECONDS)
+        await attentive.acknowledge(kept.beats[0]["beat"])
+        await until(lambda: len(lost.beats) == 2, fanout.BEAT_SECONDS)
+        return len(kept.beats)
+
+    heard = play(scenario)
+
+    assert lost.beats[0] == lost.beats[1]
+    assert heard == 1
+
+
 def test_a_tab_that_never_answers_is_closed(job, monkeypatch):
     monkeypatch.setattr(sockets, "UNACKNOWLEDGED_SECONDS", 0.0)
     tab = Tab()
