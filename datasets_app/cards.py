@@ -21,8 +21,18 @@ class Card:
 
     @property
     def version(self) -> int:
-        """Of the card as a whole; `dataset.version` is the one of its frame."""
-        return self.dataset.version + sum(progress.version for progress in self.jobs)
+        """Of the card as a whole, its figures included."""
+        return self.frame_version + sum(progress.version for progress in self.jobs)
+
+    @property
+    def frame_version(self) -> int:
+        """Rises also when a result is no longer news, which nobody writes down."""
+        aged = [each for each in self.tokenizations if each.job.status == Status.READY and not each.is_fresh]
+        return self.dataset.version + len(aged)
+
+    @property
+    def all_jobs(self) -> list[Any]:
+        return [progress.job for progress in self.jobs]
 
     @property
     def tokenizations(self) -> list[Progress]:
@@ -95,19 +105,27 @@ def load_running() -> list[Progress]:
 
 
 def load_job(job: Job) -> Progress:
-    (progress,) = _progress_of([_counted(type(job)).get(pk=job.pk)])
+    (progress,) = _progress_of([_counted(type(job)).get(pk=job.pk)], [job.pk])
     return progress
 
 
-def _progress_of(jobs: Iterable[Any]) -> list[Progress]:
-    """With two more queries for all that run: their slowest shards, and how fast they were so far."""
+def _progress_of(jobs: Iterable[Any], drawn: list[uuid.UUID] | None = None) -> list[Progress]:
+    """With two more queries for all of them: the slowest shard of what runs, and how fast each was."""
     found = list(jobs)
     running = [job for job in found if job.status == Status.RUNNING]
-    if not running:
-        return [Progress(job) for job in found]
-    ids = [job.pk for job in running]
-    slowest, speeds = running[0].shard_model().objects.slowest(ids), samples.by_job(ids)
+    slowest = running[0].shard_model().objects.slowest([job.pk for job in running]) if running else {}
+    speeds = samples.by_job(_drawn(found) if drawn is None else drawn)
     return [Progress(job, slowest.get(job.pk), speeds.get(job.pk, ())) for job in found]
+
+
+def _drawn(jobs: list[Any]) -> list[uuid.UUID]:
+    """Whose speeds are read: what is unfinished, and of each dataset no more than may be shown of what has ended."""
+    ended = [job for job in jobs if not job.is_unfinished and _deserves_panel(Progress(job))]
+    newest: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for job in sorted(ended, key=lambda job: job.ended_at or job.created_at, reverse=True):
+        newest.setdefault(job.dataset_id, []).append(job.pk)
+    unfinished = [job.pk for job in jobs if job.is_unfinished]
+    return unfinished + [pk for jobs_of_one in newest.values() for pk in jobs_of_one[:PANELS]]
 
 
 def _counted(model: type[Job]) -> Any:

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from datasets_app import fragments, listing, live, overview
+from datasets_app.access import Viewer
 from datasets_app.beats import Round
 from datasets_app.fragments import Fragment, Read, Wanted
 from datasets_app.overview import Overview
@@ -140,7 +141,7 @@ class FanOut:
             self._hear(datasets)
             await asyncio.sleep(RETRY_SECONDS)
             return
-        for dataset in datasets & self._showing.keys():
+        for dataset in read.keys() & self._showing.keys():
             self._read_at[dataset] = began
             self._fragments[dataset] = read[dataset]
         due = self._due(wanted, read)
@@ -149,7 +150,7 @@ class FanOut:
     def _due(self, wanted: Wanted, read: Read) -> dict[Socket, dict[str, str]]:
         """The frames of each socket."""
         due: dict[Socket, dict[str, str]] = defaultdict(dict)
-        for dataset in wanted.keys() & self._showing.keys():
+        for dataset in read.keys() & self._showing.keys():
             for element, sockets in self._showing[dataset].items():
                 if element not in wanted[dataset]:  # a socket came while this was read
                     self._hear([dataset])
@@ -178,11 +179,12 @@ class FanOut:
 
     async def _play(self, round: Round) -> None:
         """Where the beat is lost, and a status with it, another one comes soon."""
-        pause = BEAT_SECONDS * BEAT_SPREAD * BATCH / len(self._sockets)
-        await self._each(self._sockets, partial(self._beat_one, round), pause)
+        sockets = list(self._sockets)
+        pause = BEAT_SECONDS * BEAT_SPREAD * BATCH / max(len(sockets), 1)
+        await self._each(sockets, partial(self._beat_one, round), pause)
         await asyncio.sleep(REPEAT_SECONDS)
         unanswered = [socket for socket in self._sockets if round.number in socket.beats]
-        await self._each(unanswered, partial(self._beat_one, round), pause)
+        await self._each(unanswered, partial(self._beat_one, round))
 
     async def _begin_round(self) -> Round | None:
         try:
@@ -219,7 +221,7 @@ class FanOut:
     def _longest_unread(self, followed: Iterable[listing.Followed]) -> list[listing.Followed]:
         """As many lists as there is time for in a round, however many different ones are open."""
         now = time.monotonic()
-        lists_read_at = {each: self._lists_read_at.get(each, 0.0) for each in followed}
+        lists_read_at = {each: self._lists_read_at.get(each, now) for each in followed}  # the page was read just now
         chosen = sorted(lists_read_at, key=lambda each: lists_read_at[each])[:LISTS_A_ROUND]
         self._lists_read_at = lists_read_at | dict.fromkeys(chosen, now)
         return chosen
@@ -270,14 +272,14 @@ async def unending(step: Callable[[], Awaitable[None]]) -> None:
 
 
 def strangers(sockets: list[Socket]) -> list[Socket]:
-    """Those whose session has ended or whose user is no longer active."""
+    """Those whose session has ended, or whose user is no longer active or has other rights than when they came."""
     keys = {socket.session_key for socket in sockets}
     sessions = set(
         Session.objects.filter(session_key__in=keys, expire_date__gt=Now()).values_list("session_key", flat=True)
     )
     users = get_user_model()._default_manager.filter(pk__in={socket.viewer.pk for socket in sockets}, is_active=True)
-    active = set(users.values_list("pk", flat=True))
-    return [socket for socket in sockets if socket.session_key not in sessions or socket.viewer.pk not in active]
+    viewers = set(map(Viewer.of, users))
+    return [socket for socket in sockets if socket.session_key not in sessions or socket.viewer not in viewers]
 
 
 _fan_outs: dict[asyncio.AbstractEventLoop, FanOut] = {}

@@ -1,5 +1,6 @@
 """What any page shows of a dataset, as elements: read together, rendered once per version and right."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from datasets_app.access import Rights, Viewer, rights
 from datasets_app.cards import Card
 from datasets_app.overview import Overview
 from datasets_app.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 # By dataset, the elements that some tab shows of it.
 Wanted = dict[uuid.UUID, set[str]]
@@ -43,12 +46,14 @@ class Reading:
     allowed: dict[Viewer, Rights]
     known: Known
     overview: Overview | None
+    # How many events there are of each owner.
+    totals: dict[uuid.UUID, int]
 
     def fragment(
         self, name: str, version: int, template: str, parts: Iterable[Fragment] = (), **context: Any
     ) -> Fragment:
         parts = tuple(parts)
-        if old := self._unchanged(name, version):
+        if old := self.unchanged(name, version):
             return replace(old, parts=parts)
         html = self._rendered(template, {"card": self.card, "dataset": self.card.dataset, **context})
         brings = {part.id: part.version for part in parts}
@@ -57,14 +62,17 @@ class Reading:
     def figures(self, progress: Progress) -> Fragment:
         """A job's progress grid, which is the same for everybody."""
         name = f"job-{progress.job.pk}-progress"
-        if old := self._unchanged(name, progress.version):
+        if old := self.unchanged(name, progress.version):
             return old
         html = render_to_string("datasets/_progress.html", {"progress": progress})
         return Fragment(name, progress.version, dict.fromkeys(self.allowed, html), self.allowed)
 
-    def _unchanged(self, name: str, version: int) -> Fragment | None:
+    def unchanged(self, name: str, version: int) -> Fragment | None:
+        """As it was read before, for those who look now: who has left may come back when the parts are others."""
         old = self.known.get(name)
-        return old if old and old.version == version and self.allowed.items() <= old.allowed.items() else None
+        if old is None or old.version != version or not self.allowed.items() <= old.allowed.items():
+            return None
+        return replace(old, html={viewer: old.html[viewer] for viewer in self.allowed}, allowed=self.allowed)
 
     def _rendered(self, template: str, context: dict[str, Any]) -> dict[Viewer, str]:
         """Once for all who may do the same."""
@@ -76,16 +84,27 @@ class Reading:
 
 
 def read(wanted: Wanted, viewers: dict[uuid.UUID, set[Viewer]], known: Read, overview: Overview | None) -> Read:
-    """The wanted elements by their ids; nothing for one that is deleted."""
+    """The wanted elements by their ids; none of a dataset that is deleted, nothing for one that cannot be rendered."""
     found: Read = {dataset: {} for dataset in wanted}
-    for card in cards.load_ids(wanted):
+    loaded = cards.load_ids(wanted)
+    totals = history.totals(_owners_of_events(wanted))
+    for card in loaded:
         key = card.dataset.pk
-        jobs = [progress.job for progress in card.jobs]
-        allowed = {viewer: rights(viewer, card.dataset, jobs) for viewer in viewers[key]}
-        reading = Reading(card, allowed, _flat(known.get(key, {})), overview)
-        elements = _elements(reading)
-        found[key] = {name: elements[name]() for name in wanted[key] & elements.keys()}
+        allowed = {viewer: rights(viewer, card.dataset, card.all_jobs) for viewer in viewers[key]}
+        reading = Reading(card, allowed, _flat(known.get(key, {})), overview, totals)
+        try:
+            elements = _elements(reading)
+            found[key] = {name: elements[name]() for name in wanted[key] & elements.keys()}
+        except Exception:  # one that cannot be shown must not keep all others from their screens
+            logger.exception("Nothing could be rendered of dataset %s.", key)
+            del found[key]
     return found
+
+
+def _owners_of_events(wanted: Wanted) -> list[uuid.UUID]:
+    prefix = "events-"
+    names = (name for elements in wanted.values() for name in elements if name.startswith(prefix))
+    return [uuid.UUID(name.removeprefix(prefix)) for name in names]
 
 
 def within(fragment: Fragment) -> Iterable[Fragment]:
@@ -103,7 +122,7 @@ def _elements(reading: Reading) -> dict[str, Callable[[], Fragment]]:
     dataset = reading.card.dataset
     elements: dict[str, Callable[[], Fragment]] = {
         f"dataset-{dataset.pk}": lambda: _card(reading),
-        f"head-{dataset.pk}": lambda: reading.fragment(f"head-{dataset.pk}", dataset.version, "datasets/_head.html"),
+        f"head-{dataset.pk}": lambda: _head(reading),
         f"jobs-{dataset.pk}": lambda: _panels(reading),
         f"tokenizations-{dataset.pk}": lambda: _table(reading),
         f"events-{dataset.pk}": lambda: _events(reading, dataset),
@@ -127,13 +146,18 @@ def _elements_of_job(reading: Reading, progress: Progress) -> dict[str, Callable
 def _card(reading: Reading) -> Fragment:
     card = reading.card
     figures = [reading.figures(progress) for progress in card.panels]
-    return reading.fragment(f"dataset-{card.dataset.pk}", card.dataset.version, "datasets/_card.html", figures)
+    return reading.fragment(f"dataset-{card.dataset.pk}", card.frame_version, "datasets/_card.html", figures)
+
+
+def _head(reading: Reading) -> Fragment:
+    card = reading.card
+    return reading.fragment(f"head-{card.dataset.pk}", card.frame_version, "datasets/_head.html")
 
 
 def _panels(reading: Reading) -> Fragment:
     card = reading.card
     figures = [reading.figures(progress) for progress in card.page_panels]
-    return reading.fragment(f"jobs-{card.dataset.pk}", card.dataset.version, "datasets/_panels.html", figures)
+    return reading.fragment(f"jobs-{card.dataset.pk}", card.frame_version, "datasets/_panels.html", figures)
 
 
 def _panel(reading: Reading, progress: Progress) -> Fragment:
@@ -154,5 +178,9 @@ def _table(reading: Reading) -> Fragment:
 
 
 def _events(reading: Reading, owner: Any) -> Fragment:
-    told = history.load(owner)
-    return reading.fragment(f"events-{owner.pk}", told.version, "datasets/_events.html", history=told)
+    """Read only when there are new ones."""
+    name, total = f"events-{owner.pk}", reading.totals.get(owner.pk, 0)
+    if old := reading.unchanged(name, total):
+        return old
+    told = history.load(owner, reading.card.all_jobs)
+    return reading.fragment(name, told.version, "datasets/_events.html", history=told)

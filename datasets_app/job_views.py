@@ -12,12 +12,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from datasets_app import cards, jobs, overview, races
 from datasets_app.access import CONTROL, Rights, can, rights
-from datasets_app.cards import Card
 from datasets_app.errors import JobError
 from datasets_app.jobs import Job
 from datasets_app.models import Dataset
 from datasets_app.page import Request, by_htmx, versioned
 from datasets_app.progress import Progress
+from datasets_app.views import found_card, whole_card
 
 CONFLICT = 409
 CARD = "dataset-"
@@ -80,16 +80,10 @@ def found(job_id: uuid.UUID) -> Job:
 def fragment(request: Request, job: Job, note: str) -> str:
     """The card if the button was on one, else the panel."""
     if (request.htmx.target or "").startswith(CARD):
-        (card,) = cards.load_ids([job.dataset_id])
-        return whole_card(request, card, note)
+        card = found_card(job.dataset_id)
+        return whole_card(card, rights(request.user, card.dataset, card.all_jobs), note)
     progress = cards.load_job(job)
     return panel(progress, rights(request.user, progress.job.dataset, [progress.job]), note)
-
-
-def whole_card(request: Request, card: Card, note: str) -> str:
-    allowed = rights(request.user, card.dataset, [progress.job for progress in card.jobs])
-    context = {"card": card, "note": note, "overview": overview.read(), **allowed.as_context()}
-    return render_to_string("datasets/_card.html", context)
 
 
 def panel(progress: Progress, allowed: Rights, note: str = "") -> str:
@@ -98,7 +92,7 @@ def panel(progress: Progress, allowed: Rights, note: str = "") -> str:
 
 
 def too_late(request: Request, job_id: uuid.UUID, deed: str, error: JobError) -> HttpResponseBase:
-    """The job was deleted after its button was drawn: say so where the button was. 404 for what never was a job."""
+    """The job was deleted after its button was drawn: say so where the button was."""
     deletion = races.deletion_of(job_id)
     if deletion is None and not request.htmx.target:
         raise Http404(str(error)) from error
@@ -114,6 +108,7 @@ def obituary(request: Request, job_id: uuid.UUID, dataset: Dataset | None, note:
     """The card if there still is one, or else something in its place, under a name that no update removes."""
     is_card = (request.htmx.target or "").startswith(CARD)
     if is_card and dataset:
-        return whole_card(request, cards.load([dataset])[0], note)
+        card = found_card(dataset.pk)
+        return whole_card(card, rights(request.user, dataset, card.all_jobs), note)
     context = {"id": f"deleted-{job_id}", "note": note, "is_card": is_card}
     return render_to_string("datasets/_deleted.html", context)

@@ -4,6 +4,7 @@ import uuid
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
@@ -88,8 +89,12 @@ class Listing:
 
 
 def followed(query: str, viewer: Viewer) -> Followed:
-    is_personal = "owner" in DatasetFilter(QueryDict(query)).chosen()
-    return Followed(query, viewer if is_personal else None)
+    """The same for all ways to ask for the same."""
+    asked = QueryDict(query)
+    form = DatasetFilter(asked)
+    page = urlencode({"page": asked.get("page", "1")})
+    is_personal = "owner" in form.chosen()
+    return Followed("&".join(filter(None, (form.query(), page))), viewer if is_personal else None)
 
 
 def read(wanted: dict[Followed, set[tuple[Viewer, str]]], overview: Overview | None) -> dict[Followed, Found]:

@@ -70,10 +70,13 @@ class Progress:
     def curve(self) -> Curve:
         if self.job.kind == "import":
             megabytes = [(speed.seconds, speed.bytes_per_second / MEGABYTE) for speed in self.speeds]
-            now = self.bytes_per_second
-            return sparkline.draw("Megabytes per second", megabytes, None if now is None else now / MEGABYTE)
+            return sparkline.draw("Megabytes per second", megabytes, self._now(self.bytes_per_second, MEGABYTE))
         tokens = [(speed.seconds, speed.tokens_per_second) for speed in self.speeds]
-        return sparkline.draw("Tokens per second", tokens, self.tokens_per_second)
+        return sparkline.draw("Tokens per second", tokens, self._now(self.tokens_per_second))
+
+    def _now(self, rate: float | None, unit: int = 1) -> float | None:
+        """Of what has ended the rate is the mean, not the newest."""
+        return rate / unit if rate is not None and self.is_measured else None
 
     @property
     def bytes_per_second(self) -> float | None:
@@ -89,17 +92,6 @@ class Progress:
 
     def _over_all(self, figure: int) -> float | None:
         return figure / self.elapsed_seconds if self.elapsed_seconds > 0 else None
-
-    @property
-    def kept_share(self) -> float | None:
-        return self._share(self.job.total_kept)
-
-    @property
-    def filtered_share(self) -> float | None:
-        return self._share(self.job.total_filtered)
-
-    def _share(self, figure: int) -> float | None:
-        return 100 * figure / self.job.total_processed if self.job.total_processed else None
 
     @property
     def reasons(self) -> list[tuple[str, int]]:
@@ -120,11 +112,6 @@ class Progress:
     @property
     def filter_threshold(self) -> float | None:
         return None if self.filter_mode == NO_FILTER else self.spec.get("filter_threshold")
-
-    @property
-    def shows_filter(self) -> bool:
-        """Decided before the first row, so that no cell comes or goes in mid-run."""
-        return self.filter_mode != NO_FILTER
 
     @property
     def is_counted(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import F, OuterRef, Q, Subquery, Sum
 
 from datasets_app.jobs import Job, Status, time_spent
@@ -46,13 +46,16 @@ class Sampler:
         self._next = 0.0
 
     def sample_if_due(self) -> None:
-        """A curve with a gap is no reason to stop: what goes wrong is logged."""
+        """A curve with a gap is no reason to stop: what goes wrong is logged, unless it takes the caller's writes along."""
         if self._clock() < self._next:
             return
         try:
-            if speed := speed_of(self._job):
-                self._write(speed)
+            with transaction.atomic():
+                if speed := speed_of(self._job):
+                    self._write(speed)
         except (DatabaseError, InterfaceError) as error:
+            if connection.needs_rollback:
+                raise
             logger.warning("A sample of %s was not written: %s", self._job.pk, error)
 
     def _write(self, speed: Speed) -> None:
@@ -65,10 +68,9 @@ class Sampler:
             bytes_per_second=speed.bytes_per_second,
             tokens_per_second=speed.tokens_per_second,
         )
-        with transaction.atomic():
-            Sample.objects.bulk_create([sample], ignore_conflicts=True)
-            if interval != self._interval:
-                thin_out(self._job.pk, interval)
+        Sample.objects.bulk_create([sample], ignore_conflicts=True)
+        if interval != self._interval:
+            thin_out(self._job.pk, interval)
         self._interval = interval
 
 

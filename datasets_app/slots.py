@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from datasets_app import leases, storage
 from datasets_app.children import Child, ChildDied
@@ -94,19 +94,24 @@ class Report:
         if now < self._next:
             return
         self._next = now + REPORT_SECONDS
-        if self.meter.bytes_per_second is not None:
-            self.sampler.sample_if_due()  # first, so that the version which the report raises covers it
-        rates = {
-            "bytes_per_second": self.meter.bytes_per_second,
-            "tokens_per_second": self.meter.tokens_per_second,
-        }
         try:
-            if not self.claim.report(**self.counts, **rates):
+            if not self._send():
                 raise Cancelled
         except (OperationalError, InterfaceError) as error:
             self._outlast(error)
         else:
             self._renewed = now
+
+    def _send(self) -> bool:
+        """With the sample, whenever one is due, in one write; the version that the report raises covers it."""
+        rates = {
+            "bytes_per_second": self.meter.bytes_per_second,
+            "tokens_per_second": self.meter.tokens_per_second,
+        }
+        with transaction.atomic():
+            if self.meter.bytes_per_second is not None:
+                self.sampler.sample_if_due()
+            return self.claim.report(**self.counts, **rates)
 
     def _outlast(self, error: Exception) -> None:
         """The database may restart under a running shard: go on for as long as the lease would last."""

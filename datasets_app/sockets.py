@@ -68,7 +68,7 @@ class Socket:
         if self.is_lost:
             await self.sender.drop()
             return
-        self.beats[number] = self.frames
+        self.beats.setdefault(number, self.frames)  # what came between it and its repetition has not arrived for sure
         await self.sender.send_text(text)
 
     async def acknowledge(self, number: int) -> None:

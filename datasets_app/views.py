@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets_app import cards, history
 from datasets_app import overview as overviews
-from datasets_app.access import DELETE, can, rights
+from datasets_app.access import DELETE, Rights, can, rights
 from datasets_app.cards import Card
 from datasets_app.forms import UploadForm
 from datasets_app.listing import NOTHING, Listing
@@ -28,41 +28,41 @@ NOT_AVAILABLE = 503
 @require_GET
 def list_datasets(request: Request) -> HttpResponseBase:
     listing = Listing(request.GET, request.user)
-    is_fragment = wants_fragment(request)
-    if is_fragment and request.GET.get("seen") == listing.seen:
-        return by_htmx(HttpResponse(status=204))
+    if wants_fragment(request):
+        return by_htmx(found_cards(request, listing))
     if listing.is_empty:
-        if is_fragment:
-            return by_htmx(HttpResponse(status=204, headers={"HX-Refresh": "true"}))
         return by_htmx(render(request, "datasets/empty.html", {"section": "datasets", "form": UploadForm()}))
-    if is_fragment and request.GET.get("seen") == NOTHING:
-        return by_htmx(HttpResponse(status=204, headers={"HX-Refresh": "true"}))
     context = {"section": "datasets", **listing.context(request.user)}
-    if not is_fragment:
-        return by_htmx(render(request, "datasets/list.html", context))
-    answer = render(request, "datasets/_found.html", context)
-    answer["HX-Replace-Url"] = f"?{listing.query}"
-    return by_htmx(answer)
+    return by_htmx(render(request, "datasets/list.html", context))
+
+
+def found_cards(request: Request, listing: Listing) -> HttpResponse:
+    """For a tab that polls, with what it has `seen`, and for the toolbar, without."""
+    seen = request.GET.get("seen")
+    if seen == listing.seen:
+        return HttpResponse(status=204)
+    if listing.is_empty or seen == NOTHING:  # the page without datasets is another one
+        return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+    answer = render(request, "datasets/_found.html", listing.context(request.user))
+    if seen is None:
+        answer["HX-Replace-Url"] = f"?{listing.query}"
+    return answer
 
 
 @require_GET
 def detail(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
     card = found_card(dataset_id)
-    dataset = card.dataset
-    allowed = rights(request.user, dataset, [progress.job for progress in card.jobs])
-    told = history.load(dataset)
-    context = {
-        "section": "datasets",
-        "card": card,
-        "dataset": dataset,
-        "rows": first_rows(dataset),
-        "history": told,
-        **allowed.as_context(),
-    }
-    etag = f'"{card.version}.{told.version}.{digest(allowed)}"'
+    allowed = rights(request.user, card.dataset, card.all_jobs)
+    told = history.load(card.dataset, card.all_jobs)
+
+    def page(template: str) -> HttpResponse:
+        context = {"section": "datasets", "card": card, "dataset": card.dataset, "history": told}
+        return render(request, template, context | {"rows": first_rows(card.dataset)} | allowed.as_context())
+
     if not wants_fragment(request):
-        return by_htmx(render(request, "datasets/detail.html", context))
-    return versioned(request, etag, lambda: render(request, "datasets/_detail.html", context))
+        return by_htmx(page("datasets/detail.html"))
+    etag = f'"{card.version}.{told.version}.{digest(allowed)}"'
+    return versioned(request, etag, lambda: page("datasets/_detail.html"))
 
 
 @require_GET
@@ -70,10 +70,13 @@ def card(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
     card = found_card(dataset_id)
     if not request.htmx:
         return redirect(card.dataset)
-    allowed = rights(request.user, card.dataset, [progress.job for progress in card.jobs])
-    context = {"card": card, "overview": overviews.read(), **allowed.as_context()}
-    etag = f'"{card.version}.{digest(allowed)}"'
-    return versioned(request, etag, lambda: HttpResponse(render_to_string("datasets/_card.html", context)))
+    allowed = rights(request.user, card.dataset, card.all_jobs)
+    return versioned(request, f'"{card.version}.{digest(allowed)}"', lambda: HttpResponse(whole_card(card, allowed)))
+
+
+def whole_card(card: Card, allowed: Rights, note: str = "") -> str:
+    context = {"card": card, "note": note, "overview": overviews.read(), **allowed.as_context()}
+    return render_to_string("datasets/_card.html", context)
 
 
 @require_GET

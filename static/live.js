@@ -6,7 +6,9 @@ import { swap, whenReleased } from "./swapping.js";
 const STALE_MS = 5000; // without a beat for so long the page polls
 const POLL_MS = 3000;
 const RECONNECT_MS = 3000;
+const SLEPT_MS = 4000; // a second that took so long was no second of this page
 const SIGNED_OUT = 4401;
+const NOTHING = "nothing"; // what the page without datasets has seen
 const WORDS = { live: "Live", reconnecting: "Reconnecting", polling: "Polling", failed: "Signed out" };
 
 const feed = () => document.getElementById("feed");
@@ -51,14 +53,21 @@ function isNews(element, current) {
 }
 
 function replace(current, element) {
-  if ("reload" in current.dataset && element.dataset.seen) {
-    location.reload(); // the page without datasets is another one
+  if (isAnotherPage(current, element)) {
+    if (!isUploading()) location.reload();
     return;
   }
   whenReleased(current, () => {
     if (document.contains(current)) replaceNow(current, element); // else something newer came meanwhile
   });
 }
+
+// The list with datasets and the one without.
+function isAnotherPage(current, element) {
+  return element.dataset.seen && (element.dataset.seen === NOTHING) !== (current.dataset.seen === NOTHING);
+}
+
+const isUploading = () => [...document.querySelectorAll("input[type=file]")].some((input) => input.files.length);
 
 function replaceNow(current, element) {
   keepNewerParts(element, current);
@@ -90,8 +99,10 @@ function announce(element) {
 // The socket: one at a time, whoever asked for a new one
 
 let latest = null;
+const noSocket = { close() {}, addEventListener() {} };
 
 window.htmx.createWebSocket = (url) => {
+  if (!feed() || !url.endsWith(feed().getAttribute("ws-connect"))) return noSocket; // of a list that is no longer shown
   if (latest) {
     latest.onclose = null;
     latest.close();
@@ -149,19 +160,34 @@ function poll() {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr, requestConfig } = event.detail;
-  if (!target.matches?.("[data-version], [data-parts]")) return;
-  const isDeed = requestConfig.verb !== "get";
-  if (isDeed && xhr.status !== 200 && xhr.status !== 409) return;
+  const isPoll = requestConfig.verb === "get" && (target.matches?.("[data-version], [data-parts]") || target === requestConfig.elt);
+  const isDeed = isAnswered(requestConfig, xhr) && target.matches?.("[data-version]");
+  if (!isPoll && !isDeed) return;
   event.detail.shouldSwap = false;
-  if (isDeed) answerDeed(target, xhr.responseText);
-  else if (xhr.status === 404) leave(target);
-  else if (xhr.status === 200) adopt(xhr.responseText);
+  if (isPoll && xhr.status === 404) leave(target);
+  else if (isPoll && xhr.status === 200) adopt(xhr.responseText);
 });
 
-// What was asked for is shown also at the same version: it may bring a note.
-function answerDeed(target, html) {
+// The buttons of a card: the answer is looked for by name, as what they belonged to may have been replaced meanwhile.
+
+const isAnswered = ({ verb }, { status }) => verb === "post" && (status === 200 || status === 409);
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const { target, xhr, requestConfig } = event.detail;
+  if (requestConfig.verb !== "post" || !target.matches?.("[data-version]")) return;
+  xhr.addEventListener("load", () => {
+    if (isAnswered(requestConfig, xhr)) answer(target.id, xhr.responseText);
+  });
+});
+
+// What was asked for is shown also at the same version; of an answer that is older than the page, its note.
+function answer(id, html) {
   const [element] = new DOMParser().parseFromString(html, "text/html").body.children;
-  if (element && document.contains(target)) replaceNow(target, element);
+  const current = document.getElementById(id);
+  if (!element || !current) return;
+  const note = element.querySelector(".note[data-status='info']");
+  if (!(versionOf(element) < versionOf(current))) replaceNow(current, element);
+  else if (note) current.querySelector("header").after(note);
 }
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -178,7 +204,11 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden && feed()) poll();
 });
 
+let tickedAt = Date.now();
+
 setInterval(() => {
+  if (Date.now() - tickedAt > SLEPT_MS) heardAt = polledAt = -Infinity;
+  tickedAt = Date.now();
   const now = performance.now();
   if (feed() && !document.hidden && now - heardAt > STALE_MS && now - polledAt >= POLL_MS - 400) poll();
   if (socket && feed() && now - Math.max(heardAt, openedAt) > 2 * STALE_MS) {

@@ -4,23 +4,27 @@
 const FOCUSABLE = "a[href], button, input, select, textarea, summary";
 
 let pressed = null;
-let waiting = [];
+const waiting = new Map(); // the newest for each element
 
 // A click counts only if the mouse goes down and up on the same element.
 export function whenReleased(element, act) {
-  if (pressed && element.contains(pressed)) waiting.push(act);
+  if (pressed && element.contains(pressed)) waiting.set(element.id, act);
   else act();
+}
+
+function press(event) {
+  if (event.button === 0) pressed = event.target; // a menu's click may have no end
 }
 
 function release() {
   pressed = null;
-  const acts = waiting;
-  waiting = [];
+  const acts = [...waiting.values()];
+  waiting.clear();
   setTimeout(() => acts.forEach((act) => act()), 0); // after the click that follows
 }
 
-document.addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
-for (const name of ["pointerup", "pointercancel", "dragend"]) document.addEventListener(name, release, true);
+document.addEventListener("pointerdown", press, true);
+for (const name of ["pointerup", "pointercancel", "dragend", "contextmenu"]) document.addEventListener(name, release, true);
 window.addEventListener("blur", release);
 
 export function swap(current, element) {

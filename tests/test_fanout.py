@@ -395,8 +395,63 @@ def test_what_has_not_changed_is_not_rendered_again(job):
 
     second = fragments.read(wanted, viewers, first, None)
 
-    assert second[job.dataset_id][name].html is first[job.dataset_id][name].html
+    assert second[job.dataset_id][name].html[BOSS] is first[job.dataset_id][name].html[BOSS]
     assert second[job.dataset_id][name].parts[0].version == first[job.dataset_id][name].parts[0].version + 1
+
+
+def test_who_leaves_and_comes_back_in_mid_reading_stops_nobody(job):
+    first, back = Tab(), Tab()
+
+    async def scenario(fan):
+        stays = Socket(first, BOSS, card_of(job.dataset))
+        leaves = Socket(Tab(), COLLEAGUE, card_of(job.dataset))
+        await fan.join(stays)
+        await fan.join(leaves)
+        await until(lambda: first.frames and leaves.sent)
+        fan.leave(leaves)
+        await change(job, processed=7, kept=7)
+        reading = asyncio.create_task(fan._refresh({job.dataset_id}))
+        await asyncio.sleep(0)
+        await fan.join(Socket(back, COLLEAGUE, card_of(job.dataset)))
+        await reading
+        await until(lambda: back.frames)
+
+    play(scenario)
+
+    assert len(first.frames) == 2
+    assert f'id="dataset-{job.dataset_id}"' in back.frames[0]
+
+
+def test_a_dataset_that_cannot_be_rendered_keeps_no_other_from_its_screens(job, caplog):
+    from datasets_app import fragments
+
+    other = factories.ready_dataset("numbers")
+    Dataset.objects.filter(pk=other.pk).update(splits=7)
+    wanted = {pk: {f"dataset-{pk}"} for pk in (job.dataset_id, other.pk)}
+
+    read = fragments.read(wanted, {pk: {BOSS} for pk in wanted}, {}, None)
+
+    assert set(read) == {job.dataset_id}
+    assert str(other.pk) in caplog.text
+
+
+def test_the_queries_do_not_grow_with_the_pages_that_are_open(job):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from datasets_app import fragments
+
+    def queries(datasets):
+        wanted = {each.pk: {f"head-{each.pk}", f"events-{each.pk}", f"jobs-{each.pk}"} for each in datasets}
+        viewers = {each.pk: {BOSS} for each in datasets}
+        known = fragments.read(wanted, viewers, {}, None)
+        with CaptureQueriesContext(connection) as caught:
+            fragments.read(wanted, viewers, known, None)
+        return len(caught)
+
+    datasets = [job.dataset, *(factories.ready_dataset(f"letters {number}") for number in range(5))]
+
+    assert queries(datasets) == queries(datasets[:2])
 
 
 def test_who_comes_late_gets_the_newest_figures_with_an_unchanged_card(job):

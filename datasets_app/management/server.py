@@ -23,6 +23,8 @@ HANDSHAKE_SECONDS = 10
 PING_SECONDS = 20
 PONG_SECONDS = 30
 FRAME_BYTES = 64 * 1024
+# That one client may leave lying here.
+UNREAD_BYTES = 1 << 20
 # As bytes on the wire; more than are sent at the same time.
 FRAMES_KEPT = 16
 DRAIN_SECONDS = 3.0
@@ -97,7 +99,11 @@ class Server(DaphneServer):  # type: ignore[misc]
 
 def write(protocol: Any, text: str) -> None:
     """A text to an open socket, past what Channels, daphne and autobahn would do for each of a thousand."""
-    if protocol.state == WebSocketProtocol.STATE_OPEN:
+    if protocol.state != WebSocketProtocol.STATE_OPEN:
+        return
+    if len(protocol.transport.dataBuffer) + protocol.transport._tempDataLen > UNREAD_BYTES:
+        protocol.transport.abortConnection()  # whatever it says of itself, it does not read
+    else:
         write_now(protocol.transport, framed(text))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
-from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.access import DELETE, can
 from datasets_app.cards import Card
 from datasets_app.jobs import Status
 from datasets_app.page import name_of
@@ -25,11 +25,6 @@ FAST_ENCODER, FAST_KIND = "fastokens", "BPE"
 @register.filter
 def person(user: Any) -> str:
     return name_of(user)
-
-
-@register.filter
-def can_control(user: Any, target: Any) -> bool:
-    return can(user, CONTROL, target)
 
 
 @register.filter
@@ -105,11 +100,6 @@ def plural(count: int, noun: str) -> str:
 
 
 @register.filter
-def job_name(job: Any) -> str:
-    return "Import" if job.kind == "import" else str(job.tokenizer.name)
-
-
-@register.filter
 def job_line(progress: Progress) -> str:
     """What the job was asked to do, in a few words."""
     if progress.job.kind == "import":
@@ -168,11 +158,6 @@ def at_rest(progress: Progress) -> str:
     if progress.job.shards_done == progress.shards_total:
         return "all done"
     return "none at work" if progress.job.status == Status.RUNNING else "all at rest"
-
-
-@register.filter
-def left_out(progress: Progress) -> str:
-    return ", ".join(f"{number(count)} {reason.lower()}" for reason, count in progress.reasons if count)
 
 
 @register.filter

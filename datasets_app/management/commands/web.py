@@ -1,5 +1,7 @@
+import resource
 import tempfile
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from channels.routing import get_default_application
@@ -18,6 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         lifetime.follow_parent()
+        allow_many_sockets()
         tempfile.tempdir = str(settings.SCRATCH_ROOT)  # request bodies: /tmp may be memory
         from datasets_app.management.server import Server  # starts Twisted, which no other command needs
 
@@ -25,3 +28,10 @@ class Command(BaseCommand):
         server.run()
         if not server.ports:
             raise CommandError(f"Port {port} of {host} is taken: choose another one with --port {port + 1}.")
+
+
+def allow_many_sockets() -> None:
+    """A usual shell lets a process open 1,024 files, and every open page is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
