@@ -23,6 +23,8 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(RUN) -m bench.engine $(ARGS)
+	@$(RUN) -m bench.live --tabs 1000 --rate 4 --seconds 20
+	@$(RUN) -m bench.pages
 
 $(READY): requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11.2 or newer, or name yours with PYTHON=…" >&2; exit 1; }

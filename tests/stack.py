@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psutil
 from django.conf import settings
@@ -157,11 +157,18 @@ class Client:
         return self.post(f"/jobs/{job_id}/{name}/")
 
     def post(self, path: str) -> int:
-        token = next(cookie.value for cookie in self.jar if "csrf" in cookie.name)
-        headers = {"X-CSRFToken": token or "", "HX-Request": "true", "Referer": self.url}
-        request = urllib.request.Request(self.url + path, data=b"", headers=headers)
+        return int(self._send(path, {}, {"HX-Request": "true"}).status)
+
+    def submit(self, path: str, **fields: Any) -> str:
+        """Send a form, as a browser without scripts would; where that led to."""
+        return str(self._send(path, fields, {}).url)
+
+    def _send(self, path: str, fields: dict[str, Any], headers: dict[str, str]) -> Any:
+        token = next(cookie.value for cookie in self.jar if "csrf" in cookie.name) or ""
+        headers = {"X-CSRFToken": token, "Referer": self.url, **headers}
+        request = urllib.request.Request(self.url + path, urlencode(fields, doseq=True).encode(), headers)
         with self.opener.open(request, timeout=10) as answer:
-            return int(answer.status)
+            return answer
 
     @property
     def cookies(self) -> str:

@@ -126,7 +126,7 @@ def test_two_tabs_and_two_people_see_the_same_figures_and_only_the_owner_may_can
 ):
     mine, second = open_tab(), open_tab(f"/datasets/{prose['id']}/")
     theirs = open_tab(as_=teammate)
-    job = tokenize("--splits", "test")
+    job = tokenize("test")
     pages = (mine, second, theirs)
 
     for page in pages:

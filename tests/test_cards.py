@@ -40,6 +40,19 @@ def test_the_queries_depend_neither_on_the_cards_nor_on_the_shards():
     assert queries(one) == queries(many) <= 8
 
 
+@pytest.mark.parametrize("end", ["pause", "cancel"])
+def test_the_queries_depend_on_no_number_of_jobs_that_have_stopped(end):
+    def stopped(name):
+        dataset = running(name, groups=1)
+        getattr(Tokenization.objects.get(dataset=dataset), end)(None)
+        return dataset
+
+    one = [stopped("one")]
+    many = [stopped(f"many {number}") for number in range(5)]
+
+    assert queries(one) == queries(many) <= 8
+
+
 def test_sums_are_of_the_shards_of_each_job():
     first, second = factories.tokenization(), factories.tokenization(factories.ready_dataset("other"))
     first.shards.filter(index__in=(0, 1)).update(processed=7, kept=5, filtered=2, filtered_junk=2, version=3)

@@ -6,6 +6,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from datasets_app.jobs import Status
+from datasets_app.models import Sample
 from tests import factories
 from tokenizations.models import Tokenizer
 
@@ -146,14 +147,44 @@ def test_shares_of_a_running_job_add_up_to_a_hundred(as_owner, job):
     assert "28.6%" in html
 
 
-def test_without_a_filter_kept_and_filtered_are_left_out(as_owner, owner):
+def test_without_a_filter_kept_and_filtered_are_shown_with_the_reasons(as_owner, owner):
     job = factories.tokenization(factories.ready_dataset(created_by=owner))
     job.start()
+    put_to_work(job, processed=4, kept=1, filtered=2, filtered_empty=2, errored=1)
 
-    html = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
+    html = card_of(as_owner, job)
 
-    assert "<dt>Kept</dt>" not in html
-    assert "<dt>Processed</dt>" in html
+    assert "<dt>Kept</dt><dd>1 <small>25.0%<" in html
+    assert "<dt>Filtered</dt><dd>2 <small>50.0%<" in html
+    assert "<li>Empty 2</li><li>Junk 0</li><li>Errored 1</li>" in html
+    assert "<dt>Filter</dt><dd>none <small>empty rows only<" in html
+    assert 'data-size="full"' in html
+
+
+def drawn(job):
+    for second in (2, 4):
+        Sample.objects.create(
+            dataset=job.dataset, job_id=job.pk, second=second, bytes_per_second=4e6, tokens_per_second=1e6
+        )
+
+
+@pytest.mark.parametrize("end", ["pause", "cancel", "fail", "complete"])
+def test_the_page_of_a_job_that_has_stopped_keeps_its_curve(as_owner, job, end):
+    job.start()
+    drawn(job)
+    job.shards.update(state="done")
+    {
+        "pause": lambda: job.pause(None),
+        "cancel": lambda: job.cancel(None),
+        "fail": lambda: job.fail("It broke.", "Mend it."),
+        "complete": lambda: job.complete("Done."),
+    }[end]()
+
+    html = as_owner.get(job.get_absolute_url()).content.decode()
+    panel = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
+
+    assert html.count("<polyline") == panel.count("<polyline") == 1
+    assert 'aria-label="Tokens per second over the run: 1.00 million"' in html
 
 
 def test_a_failure_says_what_to_do(as_owner, job):
@@ -184,17 +215,6 @@ def test_the_slowest_shard_is_named_with_how_far_it_is(as_owner, job):
     html = card_of(as_owner, job)
 
     assert "slowest: train 3</small> <small>38%<" in html
-
-
-def test_without_a_filter_the_slowest_has_a_cell_of_its_own(as_owner, owner):
-    job = factories.tokenization(factories.ready_dataset(created_by=owner))
-    job.start()
-    put_to_work(job, processed=5, kept=2, filtered=2, filtered_empty=2, errored=1)
-
-    html = card_of(as_owner, job)
-
-    assert '<dt>Slowest</dt><dd class="cut" title="train 1">train 1' in html
-    assert "none <small>2 empty, 1 errored</small>" in html
 
 
 def test_an_import_names_its_slowest_file(as_owner, owner):

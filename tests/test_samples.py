@@ -1,9 +1,11 @@
 """What the slots write down of the speed of a job, and what becomes of it."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,7 +155,7 @@ def test_a_sample_that_fails_fails_no_job(claim, monkeypatch):
     report.send_if_due()
 
     assert not Sample.objects.exists()
-    assert TokenizationShard.objects.get(pk=claim.shard.pk).version > claim.shard.version
+    assert version_of(claim) > claim.shard.version
 
 
 def meter_with_a_rate(clock=None):
@@ -163,6 +165,47 @@ def meter_with_a_rate(clock=None):
         clock.now += 1
         meter.sample(size, size // 4)
     return meter
+
+
+def test_a_sample_that_the_database_refuses_takes_no_report_along(claim, monkeypatch):
+    def refused(job):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT nothing FROM nowhere")
+
+    measured(claim)
+    before = version_of(claim)
+    monkeypatch.setattr(samples, "speed_of", refused)
+
+    Report(claim, meter_with_a_rate(), Sampler(claim.job)).send_if_due()
+
+    assert version_of(claim) == before + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_in_a_sample_stops_no_shard(claim, monkeypatch):
+    def cut_off(job):
+        connection.connection.close()
+        raise OperationalError("the server closed the connection")
+
+    clock = Clock()
+    measured(claim)
+    before = version_of(claim)
+    monkeypatch.setattr(samples, "speed_of", cut_off)
+    report = Report(claim, meter_with_a_rate(), Sampler(claim.job, clock), clock)
+
+    report.send_if_due()
+    after = version_of(claim)
+    monkeypatch.undo()
+    clock.now += 1
+    report.send_if_due()
+
+    assert after == before
+    assert version_of(claim) == before + 1
+    assert Sample.objects.exists()
+
+
+def version_of(claim):
+    return TokenizationShard.objects.get(pk=claim.shard.pk).version
 
 
 def test_a_report_comes_after_the_sample_that_its_version_covers(claim, monkeypatch):
@@ -176,20 +219,30 @@ def test_a_report_comes_after_the_sample_that_its_version_covers(claim, monkeypa
     assert order == ["sample", "report"]
 
 
-def test_a_shard_is_written_at_most_twice_a_second(claim):
+VERBS = {"BEGIN": "B", "COMMIT": "C", "INSERT": "W", "UPDATE": "W", "DELETE": "W"}
+
+
+def writes(captured):
+    """How many transactions wrote something; a statement outside of one is its own."""
+    letters = "".join(VERBS.get(query["sql"].split()[0].rstrip(";"), "") for query in captured)
+    return sum("W" in one for one in re.findall("BW*C|W", letters))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shard_and_its_samples_are_written_at_most_twice_a_second(claim):
     clock = Clock()
-    before = TokenizationShard.objects.get(pk=claim.shard.pk).version
     report = Report(claim, RateMeter(clock), Sampler(claim.job, clock), clock)
     seconds = 20
 
-    for tick in range(seconds * 50):
-        clock.now = 1000 + tick / 50
-        rows = tick * 10 // (seconds * 50)
-        report.hear({**factories.child_counts(rows), "bytes": tick})
-        report.send_if_due()
+    with CaptureQueriesContext(connection) as captured:
+        for tick in range(seconds * 50):
+            clock.now = 1000 + tick / 50
+            rows = tick * 10 // (seconds * 50)
+            report.hear({**factories.child_counts(rows), "bytes": tick})
+            report.send_if_due()
 
-    written = TokenizationShard.objects.get(pk=claim.shard.pk).version - before
-    assert seconds / REPORT_SECONDS * 0.9 <= written <= seconds / REPORT_SECONDS
+    assert any("datasets_app_sample" in query["sql"] for query in captured if query["sql"].startswith("INSERT"))
+    assert seconds / REPORT_SECONDS * 0.9 <= writes(captured) <= seconds / REPORT_SECONDS
 
 
 def test_the_card_has_the_curve_of_its_job(claim):
@@ -226,3 +279,41 @@ def test_a_dataset_takes_all_its_samples_along(claim):
 
     assert not Dataset.objects.exists()
     assert not Sample.objects.exists()
+
+
+def with_samples(job, *seconds):
+    rows = [
+        Sample(dataset=job.dataset, job_id=job.pk, second=second, bytes_per_second=4e6, tokens_per_second=1e6)
+        for second in seconds
+    ]
+    Sample.objects.bulk_create(rows)
+    return job
+
+
+@pytest.mark.parametrize("end", ["pause", "cancel", "fail"])
+def test_the_curve_outlasts_the_run_without_a_rate_of_now(claim, end):
+    job = with_samples(claim.job, 2, 4)
+    job.fail("It broke.", "Mend it.") if end == "fail" else getattr(job, end)(None)
+
+    (progress,) = cards.load([job.dataset])[0].panels
+
+    assert progress.curve.said == "Tokens per second over the run: 1.00 million"
+
+
+def test_a_finished_job_has_its_curve_without_a_rate_of_now(claim):
+    job = with_samples(claim.job, 2, 4)
+    Tokenization.objects.filter(pk=job.pk).update(active_time=timedelta(seconds=4), running_since=None, status="ready")
+
+    assert cards.load_job(job).curve.said == "Tokens per second over the run: 1.00 million"
+
+
+def test_no_more_curves_of_ended_jobs_are_read_than_a_card_has_panels(db):
+    dataset = factories.ready_dataset()
+    for length in range(8, 13):
+        job = with_samples(factories.tokenization(dataset, max_length=length), 2, 4)
+        job.start()
+        job.cancel(None)
+
+    jobs = cards.load([dataset])[0].jobs
+
+    assert sum(bool(progress.speeds) for progress in jobs) == cards.PANELS

@@ -1,0 +1,61 @@
+"""The benches measure what they say, at a size that a test has time for."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.urls import reverse
+
+from bench.weight import Files, weigh
+from datasets_app.listing import CARDS_A_PAGE
+from tests import factories
+
+TABS = 20
+LIVE = ["--tabs", str(TABS), "--rate", "4", "--seconds", "4", "--no-stock", "--json"]
+RUN_SECONDS = 180
+FIGURES = {"p50_ms", "p95_ms", "p99_ms", "stale", "deliveries", "kb_per_socket", "web_cpu_seconds"}
+HEAVIEST_BYTES = 150_000
+
+
+@pytest.mark.stack
+def test_the_live_bench_counts_every_tab_and_finds_none_behind():
+    command = [sys.executable, "-m", "bench.live", *LIVE]
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout)
+    assert measured.keys() >= FIGURES
+    assert (measured["joined"], measured["stale"], measured["different"]) == (TABS, 0, 0)
+    assert measured["deliveries"] > 0
+
+
+def test_the_list_with_all_its_styles_and_scripts_is_light(as_owner, owner):
+    for number in range(CARDS_A_PAGE):
+        factories.tokenization(factories.ready_dataset(f"letters {number}", created_by=owner))
+
+    weights = weigh(as_owner.get(reverse("datasets:list")).content.decode(), static_file)
+
+    assert {"/static/live.js", "/static/swapping.js", "/static/css/base.css"} < weights.keys()
+    assert sum(weights.values()) < HEAVIEST_BYTES, weights
+
+
+def test_a_page_is_weighed_with_what_its_scripts_import_each_file_once():
+    html = '<link rel="stylesheet" href="/a.css"><script src="/js/b.js"></script><script src="/js/c.js"></script>'
+    files = {"/a.css": b"12", "/js/b.js": b'import { d } from "./c.js";\n', "/js/c.js": b"1234"}
+
+    weights = weigh(html, files.__getitem__)
+
+    assert Files(html).addresses == list(files)
+    assert weights == {"page": len(html), "/a.css": 2, "/js/b.js": 28, "/js/c.js": 4}
+
+
+def static_file(address: str) -> bytes:
+    path = finders.find(address.removeprefix(settings.STATIC_URL))
+    assert path, f"{address} is nowhere"
+    return Path(path).read_bytes()
