@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from datasets_app import storage
 from datasets_app.errors import JobError
@@ -99,10 +99,12 @@ def in_status(status: Status) -> Q:
 
 
 def some_job(kind: str = "", **conditions: Any) -> Q:
+    """Read once for all datasets; a correlated EXISTS is looked up for each of them."""
     found = Q()
     for model in Dataset.jobs_models():
         if kind in ("", model.kind):
-            found |= Q(Exists(jobs_of(model).filter(dataset=OuterRef("pk"), delete_requested_at=None, **conditions)))
+            jobs = jobs_of(model).filter(delete_requested_at=None, **conditions)
+            found |= Q(pk__in=jobs.order_by().values("dataset"))
     return found
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Case, When
+from django.db.models import Case, JSONField, When
 from django.db.models.functions import Now
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -27,6 +27,7 @@ TAKEN_WITHIN = timedelta(seconds=6)
 # Who comes back within this time still hears of what ended meanwhile.
 ENDED_WITHIN = timedelta(minutes=10)
 ENDINGS = 5
+ENDINGS_READ = 200
 RUNNING_LISTED = 20
 DIGEST_DIGITS = 12
 MILLISECONDS = 1000
@@ -169,8 +170,10 @@ def _places(model: type[Job], slots: int) -> list[Place]:
 
 def _endings(model: type[Job]) -> list[Job]:
     ended = model.objects.visible().filter(status__in=ENDED, ended_at__gte=from_now(-ENDED_WITHIN))
+    heavy = [field.name for field in model._meta.fields if isinstance(field, JSONField)]
     related = ["dataset", "tokenizer"] if model.kind == "tokenization" else ["dataset"]
-    return list(ended.exclude(created_by=None).select_related(*related).order_by("-ended_at"))
+    newest = ended.exclude(created_by=None).select_related(*related).defer(*heavy).order_by("-ended_at")
+    return list(newest[:ENDINGS_READ])
 
 
 def digest(*words: object) -> str:
