@@ -46,7 +46,7 @@ class Sampler:
         self._next = 0.0
 
     def sample_if_due(self) -> None:
-        """A curve with a gap is no reason to stop: what goes wrong is logged, unless it takes the caller's writes along."""
+        """A gap in a curve stops nothing: what goes wrong is logged, unless it takes the caller's writes along."""
         if self._clock() < self._next:
             return
         try:

@@ -3,7 +3,6 @@
 import pytest
 
 from config.settings import BASE_DIR
-from tests.browser import browser  # noqa: F401
 
 pytestmark = pytest.mark.browser
 
@@ -15,7 +14,7 @@ PAGE = """
 
 
 @pytest.fixture
-def page(browser):  # noqa: F811
+def page(browser):
     page = browser.new_page()
     page.set_content(PAGE)
     page.add_script_tag(path=BASE_DIR / "static" / "copy.js")

@@ -110,12 +110,9 @@ def test_a_killed_process_changes_nothing(stack, expected, victim):
 
 
 def test_a_flushed_redis_changes_nothing(stack, expected):
-    import redis
-
     job = started(stack)
 
-    url = stack.env.get("REDIS_URL") or f"unix://{stack.var}/redis.sock"
-    redis.Redis.from_url(url).flushall()
+    stack.flush_redis()
 
     check_and_delete(stack, job, expected)
 
