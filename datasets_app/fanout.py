@@ -197,7 +197,10 @@ class FanOut:
         return Round(self._rounds, self._overview, self._fragments)
 
     async def _beat_one(self, round: Round, socket: Socket) -> None:
-        if self._is_fresh(socket):  # without a beat the page says that it is behind
+        if socket.is_lost:
+            self.leave(socket)
+            await socket.sender.drop()
+        elif self._is_fresh(socket):  # without a beat the page says that it is behind
             await socket.beat(round.number, round.text(socket))
 
     def _is_fresh(self, socket: Socket) -> bool:
@@ -245,8 +248,8 @@ class FanOut:
         for number, socket in enumerate(list(sockets), 1):
             try:
                 await act(socket)
-            except (OSError, RuntimeError) as error:
-                logger.debug("A socket is gone: %s", error)
+            except Exception as error:  # whatever is wrong with it, the rest must hear of everything
+                logger.info("A socket is given up: %r", error)
                 self.leave(socket)
             if number % BATCH == 0:
                 await asyncio.sleep(pause)

@@ -221,6 +221,23 @@ def test_a_tab_that_never_answers_is_closed(job, monkeypatch):
     assert tab.beats == []
 
 
+def test_a_socket_that_cannot_be_closed_keeps_nothing_from_the_others(job):
+    class Broken(Tab):
+        async def send_text(self, text: str) -> None:
+            raise ValueError("not a socket any more")
+
+    tab = Tab()
+
+    async def scenario(fan):
+        for _ in range(5):
+            await fan.join(Socket(Broken(), BOSS, card_of(job.dataset)))
+        await fan.join(Socket(tab, BOSS, card_of(job.dataset)))
+        await until(lambda: tab.frames and tab.beats, 3 * fanout.BEAT_SECONDS)
+        return len(fan._sockets)
+
+    assert play(scenario) == 1
+
+
 def test_a_deleted_dataset_leaves_every_tab(job):
     tab = Tab()
 
