@@ -6,16 +6,15 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
-from datasets_app.shards import Shard
+from datasets_app.shards import FILTERED, Shard
 
 SUMMED = ("bytes_done", "processed", "kept", "filtered", "errored", "tokens", "tokens_processed", "sequences")
-SUMMED_REASONS = ("filtered_empty", "filtered_junk")
 SUMMED_RATES = ("bytes_per_second", "tokens_per_second")
 Counts = dict[str, Any]
 
 IS_RUNNING = Q(state=Shard.State.RUNNING)
 FIGURES: Counts = {
-    **{f"total_{name}": Coalesce(Sum(name), Value(0)) for name in (*SUMMED, *SUMMED_REASONS, "version")},
+    **{f"total_{name}": Coalesce(Sum(name), Value(0)) for name in (*SUMMED, *FILTERED, "version")},
     **{f"total_{name}": Sum(name, filter=IS_RUNNING) for name in SUMMED_RATES},
     **{f"shards_{state.value}": Count("pk", filter=Q(state=state)) for state in Shard.State},
 }

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from datasets_app import storage
 from datasets_app.errors import Cancelled, JobError
+from datasets_app.ingest.messages import is_messages
 from datasets_app.jobs import Job
 from datasets_app.leases import Claim
 from datasets_app.models import Dataset, Import, Part
@@ -55,6 +57,7 @@ class ImportWork:
             "rows": sum(part.rows for part in parts),
             "bytes": sum(part.bytes for part in parts),
             "fingerprint": fingerprint(parts),
+            "content_version": F("content_version") + 1,
         }
         import_finishing.send(type(self), job=job, staging=storage.staging_dir(self.home(job)))
         with transaction.atomic():
@@ -135,7 +138,7 @@ def check_types(first: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[dict[str, Any]]) -> str:
-    """The column asked for, else the one with the most text."""
+    """The column asked for, else the one with the most text; "" where there are only chats."""
     sizes = {name: 0 for name, kind in columns if kind in TEXT_TYPES}
     for part in parts:
         for group in part["row_groups"]:
@@ -143,6 +146,8 @@ def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[d
                 if name in sizes:
                     sizes[name] += size
     asked = dataset.text_column
+    if not asked and not sizes and any(is_messages(kind) for _, kind in columns):
+        return ""
     if not sizes or (asked and asked not in sizes):
         wanted = f"no text column {asked}" if asked else "no column of text"
         names = ", ".join(name for name, _ in columns)

@@ -1,5 +1,5 @@
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from datasets_app import live, storage
 from datasets_app.errors import JobError
-from datasets_app.jobs import Job, Status, from_now
+from datasets_app.ingest.messages import is_messages
+from datasets_app.jobs import RETRIABLE, Job, Status, from_now
 from datasets_app.shards import Shard
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Dataset(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     # Grows with every change that redraws the card's frame; figures have versions of their own.
     version = models.PositiveBigIntegerField(default=1)
+    # Of what its page shows of its rows and columns; grows when they are there, and when they change.
+    content_version = models.PositiveIntegerField(default=1)
     text_column = models.CharField(max_length=200, blank=True)
     # [[name, type]], and the same facts per split: [{"name", "rows", "bytes", "text_bytes"}]
     columns = models.JSONField(default=list, blank=True)
@@ -92,13 +95,18 @@ class Dataset(models.Model):
         return [name for name, kind in self.columns if kind in ("string", "large_string")]
 
     @property
-    def split_names(self) -> list[str]:
-        return [split["name"] for split in self.splits]
+    def chat_columns(self) -> list[str]:
+        """Columns of messages: lists of `{role, content}` or `{from, value}`."""
+        return [name for name, kind in self.columns if is_messages(kind)]
 
     @property
-    def content_version(self) -> int:
-        """Of what its page shows of its rows and columns, which are there once it is imported."""
-        return 1 if self.rows is None else 2
+    def main_column(self) -> str:
+        """What is tokenized where nothing else is chosen: the text column, or else the first of chats."""
+        return self.text_column or next(iter(self.chat_columns), "")
+
+    @property
+    def split_names(self) -> list[str]:
+        return [split["name"] for split in self.splits]
 
     def touch(self, by: int = 1) -> None:
         type(self).objects.filter(pk=self.pk).update(version=F("version") + by)
@@ -261,6 +269,10 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> Self:
         return self.filter(seen_at__gte=from_now(-WORKER_SILENCE))
 
+    def there_since(self, moment: datetime, queue: str) -> bool:
+        """Some worker of this queue has been there all the time."""
+        return self.alive().filter(queue=queue, started_at__lte=moment).exists()
+
     def slots(self, queue: str) -> int:
         """How many shards of this queue can be worked on at once, over all machines."""
         return self.slots_by_queue().get(queue, 0)
@@ -270,7 +282,7 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
 
 
 class Worker(models.Model):
-    """A worker process that was alive a moment ago. Says who is there; decides nothing."""
+    """A worker process that was alive a moment ago. Says who is there; decides nothing about who may do what."""
 
     id = models.CharField(primary_key=True, max_length=200)
     queue = models.CharField(max_length=20)
@@ -314,7 +326,7 @@ def check_splits(splits: set[str]) -> None:
 def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields: Any) -> Dataset:
     """A dataset with its queued import, one shard a file ({"name", "path", "split", "kind", "bytes"}).
 
-    JobError if the name is taken. `fields`: created_by, text_column, upload, options, hold.
+    JobError if the name is taken. `fields`: created_by, actor (its owner), text_column, upload, options, hold.
     """
     if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
         raise JobError(f"A dataset's name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
@@ -345,9 +357,25 @@ def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields
                 )
                 for index, file in enumerate(files)
             )
-            job.tell("queued", "Import queued.", user)
+            job.tell("queued", "Import queued.", fields.get("actor", user))
     except IntegrityError as error:
         raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
     if not hold:
         job.wake()
     return dataset
+
+
+def replace_dataset(
+    failed: Import, actor: "User", name: str, files: list[dict[str, Any]], **fields: Any
+) -> Dataset | None:
+    """Delete the dataset of a failed or cancelled import and import its files anew for the same owner, both or neither.
+
+    None if somebody set it going or deleted it meanwhile. JobError and `fields` as of `create_dataset`.
+    """
+    dataset = failed.dataset
+    with transaction.atomic():
+        failed.lock_dataset()
+        if not Import.objects.visible().filter(pk=failed.pk, status__in=RETRIABLE).exists():
+            return None
+        dataset.mark_for_deletion(actor)
+        return create_dataset(name, dataset.source, files, created_by=dataset.created_by, actor=actor, **fields)

@@ -96,8 +96,14 @@ class Progress:
     @property
     def reasons(self) -> list[tuple[str, int]]:
         """Why rows are left out; they make up what is processed and not kept."""
-        job = self.job
-        return [("Empty", job.total_filtered_empty), ("Junk", job.total_filtered_junk), ("Errored", job.total_errored)]
+        job, spec = self.job, self.spec
+        asked = [
+            ("Too short", job.total_filtered_too_short, spec.get("min_characters")),
+            ("Too few tokens", job.total_filtered_too_few_tokens, spec.get("min_tokens")),
+            ("Too many tokens", job.total_filtered_too_many_tokens, spec.get("max_tokens")),
+        ]
+        always = [("Empty", job.total_filtered_empty), ("Junk", job.total_filtered_junk)]
+        return [*always, *((name, count) for name, count, limit in asked if limit), ("Errored", job.total_errored)]
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.db.models import F
 from datasets_app import live
 from datasets_app.errors import JobError
 from datasets_app.importing import split_facts
-from datasets_app.ingest.schema import text_bytes
+from datasets_app.ingest.schema import chat_columns, text_bytes, text_columns
 from datasets_app.jobs import Job, Status
 from datasets_app.models import Dataset, Event, Import, Part
 
@@ -41,7 +41,8 @@ def edit_dataset(dataset: Dataset, changes: dict[str, Any], actor: "User | None"
         with transaction.atomic():
             hold_dataset(dataset)
             before = Dataset.objects.select_related("created_by").get(pk=dataset.pk)
-            Dataset.objects.filter(pk=dataset.pk).update(**changes)
+            redrawn = {"content_version": F("content_version") + 1} if "text_column" in changes else {}
+            Dataset.objects.filter(pk=dataset.pk).update(**changes, **redrawn)
             for field, value in changes.items():
                 Event.objects.create(
                     dataset=dataset, kind="edited", text=told(field, getattr(before, field), value), actor=actor
@@ -54,12 +55,14 @@ def edit_dataset(dataset: Dataset, changes: dict[str, Any], actor: "User | None"
 def edit_job(job: Job, changes: dict[str, Any], actor: "User | None") -> None:
     """Its owner. JobError if it is being deleted."""
     with transaction.atomic():
+        hold_dataset(job.dataset)
         jobs: Any = type(job)._default_manager
         before = jobs.select_related("created_by").filter(pk=job.pk).first()
         if not jobs.visible().filter(pk=job.pk).update(version=F("version") + 1, **changes):
             raise being_deleted()
         for field, value in changes.items():
-            job.tell("edited", f"{job.label}: {told(field, getattr(before, field), value)}", actor)
+            said = f"{job.label}: {told(field, getattr(before, field), value)}"
+            job.tell("edited", said, actor, redraw=False)
 
 
 def told(field: str, before: Any, after: Any) -> str:
@@ -68,7 +71,10 @@ def told(field: str, before: Any, after: Any) -> str:
 
 
 def hold_dataset(dataset: Dataset) -> None:
-    """First thing in a transaction: nobody deletes the dataset before its end. Redraws the card."""
+    """First thing in a transaction, before any job is locked: nobody deletes the dataset before its end.
+
+    Redraws the card.
+    """
     if not Dataset.objects.visible().filter(pk=dataset.pk).update(version=F("version") + 1):
         raise being_deleted()
 
@@ -194,7 +200,8 @@ def recount_dataset(dataset: Dataset, actor: "User | None") -> str:
     with transaction.atomic():
         hold_dataset(dataset)
         Part.objects.bulk_update(parts, ["rows", "bytes", "row_groups"], batch_size=PARTS_AT_ONCE)
-        Dataset.objects.filter(pk=dataset.pk).update(rows=rows, bytes=size, splits=split_facts(parts))
+        facts = {"rows": rows, "bytes": size, "splits": split_facts(parts)}
+        Dataset.objects.filter(pk=dataset.pk).update(content_version=F("content_version") + 1, **facts)
         Import.objects.filter(dataset=dataset).update(rows_total=rows, version=F("version") + 1)
         dataset.import_job.tell("recounted", said, actor, redraw=False)
     return said
@@ -213,6 +220,7 @@ def count_part(part: Part) -> None:
 
 
 def measured_groups(file: pq.ParquetFile) -> list[dict[str, Any]]:
-    names = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
+    schema = file.schema_arrow
+    names = [*text_columns(schema), *chat_columns(schema)]
     tables = (file.read_row_group(number, columns=names) for number in range(file.metadata.num_row_groups))
     return [{"rows": table.num_rows, "bytes": text_bytes(table)} for table in tables]

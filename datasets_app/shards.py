@@ -3,6 +3,8 @@
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import models
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 
 LEASE = timedelta(seconds=15)
 CHILD_DEATHS_ALLOWED = 3
+
+
+# Why a row may be left out, as a child says it, and the fields that count them.
+REASONS = ("empty", "junk", "too_short", "too_few_tokens", "too_many_tokens")
+FILTERED = tuple(f"filtered_{reason}" for reason in REASONS)
 
 
 class ShardQuerySet(models.QuerySet[Any]):
@@ -41,6 +48,7 @@ class Shard(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     version = models.PositiveBigIntegerField(default=0)
     lease_token = models.UUIDField(null=True, blank=True)
+    # Of a shard that is not running any more: when it was last heard of.
     lease_until = models.DateTimeField(null=True, blank=True)
     worker = models.CharField(max_length=200, blank=True)
     deaths = models.PositiveSmallIntegerField(default=0)
@@ -54,6 +62,9 @@ class Shard(models.Model):
     filtered = models.PositiveBigIntegerField(default=0)
     filtered_empty = models.PositiveBigIntegerField(default=0)
     filtered_junk = models.PositiveBigIntegerField(default=0)
+    filtered_too_short = models.PositiveBigIntegerField(default=0)
+    filtered_too_few_tokens = models.PositiveBigIntegerField(default=0)
+    filtered_too_many_tokens = models.PositiveBigIntegerField(default=0)
     errored = models.PositiveBigIntegerField(default=0)
     tokens_processed = models.PositiveBigIntegerField(default=0)
     tokens = models.PositiveBigIntegerField(default=0)
@@ -71,8 +82,7 @@ class Shard(models.Model):
         "processed": 0,
         "kept": 0,
         "filtered": 0,
-        "filtered_empty": 0,
-        "filtered_junk": 0,
+        **dict.fromkeys(FILTERED, 0),
         "errored": 0,
         "tokens_processed": 0,
         "tokens": 0,
@@ -95,7 +105,7 @@ class Shard(models.Model):
                 name="%(app_label)s_%(class)s_each_row_once",
             ),
             models.CheckConstraint(
-                condition=Q(filtered=F("filtered_empty") + F("filtered_junk")),
+                condition=Q(filtered=reduce(add, map(F, FILTERED))),
                 name="%(app_label)s_%(class)s_each_reason_once",
             ),
             models.CheckConstraint(

@@ -21,7 +21,7 @@ from datasets_app.jobs import Job, Stage, Status
 from datasets_app.leases import Claim
 from datasets_app.rates import RateMeter
 from datasets_app.samples import Sampler
-from datasets_app.shards import LEASE
+from datasets_app.shards import FILTERED, LEASE, REASONS
 
 logger = logging.getLogger(__name__)
 
@@ -251,8 +251,7 @@ def figures(counts: dict[str, Any], bytes_total: int) -> dict[str, Any]:
     return {
         **{name: counts[name] for name in names},
         "bytes_done": min(counts["bytes"], bytes_total),
-        "filtered_empty": reasons.get("empty", 0),
-        "filtered_junk": reasons.get("junk", 0),
+        **{field: reasons.get(reason, 0) for reason, field in zip(REASONS, FILTERED, strict=True)},
     }
 
 

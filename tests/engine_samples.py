@@ -5,16 +5,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from tokenizations.engine.batches import TextBatch
 from tokenizations.engine.encoding import HubEncoder, load_encoder
 from tokenizations.engine.recipe import LoadedTokenizer
 from tokenizations.engine.shard_encoding import ShardJob, encode_shard
 from tokenizations.engine.spec import Spec
+from tokenizations.engine.texts import Texts
 from tokenizations.engine.tokenizer_files import load
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -92,12 +95,18 @@ def write_part(path: Path, texts: Sequence[str | None], rows_per_group: int = 1 
     return path
 
 
+def batch_of(texts: Sequence[str | None]) -> TextBatch:
+    sizes = np.array([len((text or "").encode()) for text in texts], np.int64)
+    return TextBatch(Texts(pa.array(texts, pa.string())), np.arange(len(texts)), sizes, int(sizes.sum()))
+
+
 def groups_in(part: Path) -> int:
     return int(pq.ParquetFile(part).metadata.num_row_groups)
 
 
 def job(part: Path, out: Path, stem: str = "shard", **options: Any) -> ShardJob:
-    return ShardJob(spec(**options), part, range(groups_in(part)), 0, out, stem)
+    rows = pq.ParquetFile(part).metadata.num_rows
+    return ShardJob(spec(**options), part, range(groups_in(part)), "train", rows, 0, out, stem)
 
 
 def run(shard: ShardJob, tokenizer: LoadedTokenizer) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tests.engine_samples import (
     reference,
     shared_corpora,
     shared_tokenizers,
+    spec,
     word_level,
     wordpiece,
 )
@@ -32,6 +33,7 @@ from tokenizations.engine.encoding import (
 from tokenizations.engine.probe import probe_texts
 from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
 from tokenizations.engine.special_tokens import frame_of
+from tokenizations.engine.texts import Texts
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
 
 SAMPLE_CHARACTERS = 80_000
@@ -47,7 +49,8 @@ def tokenizer_file(tmp_path: Path) -> Path:
 def batch(texts: Sequence[str | bytes | None]) -> TextBatch:
     raw = [text.encode() if isinstance(text, str) else text for text in texts]
     column = pa.array(raw, pa.binary()).view(pa.string())
-    return TextBatch(column, np.array([len(text or b"") for text in raw], np.int64))
+    sizes = np.array([len(text or b"") for text in raw], np.int64)
+    return TextBatch(Texts(column), np.arange(len(raw)), sizes, int(sizes.sum()))
 
 
 def ids_by_row(ids: Ids, offsets: Offsets) -> list[list[int]]:
@@ -80,7 +83,7 @@ def test_an_encoder_adds_no_special_tokens() -> None:
 
 
 def test_the_fast_encoder_is_chosen_where_it_agrees_with_the_reference(tokenizer_file: Path) -> None:
-    choice = choose_encoder(tokenizer_file, ["a row of the dataset"])
+    choice = choose_encoder(tokenizer_file, spec(), ["a row of the dataset"])
 
     assert choice.name == choice.encoder.name == "fastokens"
     assert "gave the same tokens as tokenizers on" in choice.reason
@@ -96,14 +99,14 @@ def test_a_template_or_a_truncation_does_not_stand_in_the_fast_encoders_way(tmp_
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(content))
 
-    assert choose_encoder(path).name == "fastokens"
+    assert choose_encoder(path, spec()).name == "fastokens"
 
 
 def test_the_reference_is_chosen_for_kinds_that_the_fast_one_does_not_know(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(wordpiece())
 
-    choice = choose_encoder(path)
+    choice = choose_encoder(path, spec())
 
     assert choice.name == "tokenizers"
     assert choice.reason.startswith("fastokens cannot load this tokenizer: ")
@@ -118,8 +121,8 @@ def test_the_reference_is_chosen_where_the_fast_one_is_wrong_on_one_row(
 
     monkeypatch.setattr(encoding, "FastEncoder", WrongOnCats)
 
-    assert choose_encoder(tokenizer_file, ["no such row"]).name == "fastokens"
-    choice = choose_encoder(tokenizer_file, ["no such row", "a row with a cat"])
+    assert choose_encoder(tokenizer_file, spec(), ["no such row"]).name == "fastokens"
+    choice = choose_encoder(tokenizer_file, spec(), ["no such row", "a row with a cat"])
     assert choice.name == "tokenizers"
     assert choice.reason.startswith("fastokens gave other tokens on 1 of ")
 
@@ -220,7 +223,7 @@ def sampled(texts: list[str]) -> list[str]:
 def test_real_tokenizers_give_the_ids_of_the_reference_on_real_text(path: Path, tmp_path: Path) -> None:
     facts = read_tokenizer(path)
     (tmp_path / "tokenizer.json").write_bytes(facts.json_bytes)
-    encoder: Encoder = choose_encoder(tmp_path / "tokenizer.json").encoder
+    encoder: Encoder = choose_encoder(tmp_path / "tokenizer.json", spec()).encoder
     expected = load(facts.json_bytes)
 
     for _, texts in shared_corpora():

@@ -1,5 +1,6 @@
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
-from tests.engine_samples import SHARED, byte_bpe, needs_shared, patiently, shared_tokenizers, wordpiece
+from tests.engine_samples import SHARED, byte_bpe, needs_shared, patiently, shared_tokenizers, spec, wordpiece
 from tokenizations.engine.filters import NEVER, junk_level, junk_levels, junk_ratios, junk_tokens
 from tokenizations.engine.spec import FILTER_MODES, FilterMode
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
@@ -60,9 +61,10 @@ def test_a_token_of_letters_or_digits_in_any_script_is_never_junk(text: str) -> 
 @patiently
 @given(st.lists(st.text(max_size=6), min_size=1))
 def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> None:
-    levels = junk_levels(Vocabulary(texts, np.zeros(len(texts), np.bool_)))
+    vocabulary = Vocabulary(texts, np.zeros(len(texts), np.bool_), len(texts))
+    levels = junk_levels(vocabulary)
 
-    masks = [junk_tokens(levels, mode) for mode in FILTER_MODES]
+    masks = [junk_tokens(vocabulary, levels, spec(filter_mode=str(mode))) for mode in FILTER_MODES]
 
     assert not masks[0].any()
     assert all((later >= earlier).all() for earlier, later in pairwise(masks))
@@ -173,3 +175,25 @@ def is_utf8(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def junk_of(texts: list[str], **options: Any) -> list[str]:
+    vocabulary = Vocabulary(texts, np.zeros(len(texts), np.bool_), len(texts))
+    junk = junk_tokens(vocabulary, junk_levels(vocabulary), spec(**options))
+    return [text for text, is_junk in zip(texts, junk, strict=True) if is_junk]
+
+
+def test_further_characters_can_be_junk() -> None:
+    assert junk_of(["a", "a§", "§", "!"], junk_characters="§¶") == ["a§", "§"]
+    assert junk_of(["a§", "!"], junk_characters="§", filter_mode="standard") == ["a§", "!"]
+
+
+def test_all_punctuation_can_be_junk_in_every_mode() -> None:
+    assert junk_of(["don't", " ,", "x", "。", "\n"], remove_all_punctuation=True) == ["don't", " ,", "。"]
+
+
+def test_the_list_of_tokens_to_keep_wins() -> None:
+    texts = ["!", " !", "!!", "\n", " ", "?"]
+
+    assert junk_of(texts, filter_mode="strict", keep_tokens=["!", "\n"]) == ["!!", " ", "?"]
+    assert junk_of(texts, remove_all_punctuation=True, junk_characters="!", keep_tokens=[" !"]) == ["!!", "?"]

@@ -1,3 +1,5 @@
+import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -22,12 +24,15 @@ def test_missing_options_take_their_defaults() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"stride": 3}, "no option called 'stride'"),
+        ({"strides": 3}, "no option called 'strides'"),
         ({"max_length": "512"}, "'512' is not a value for max_length"),
         ({"max_length": True}, "True is not a value for max_length"),
         ({"special_tokens": 1}, "1 is not a value for special_tokens"),
         ({"filter_mode": "harsh"}, "'harsh' is not a value for filter_mode"),
         ({"splits": "train"}, "'train' is not a value for splits"),
+        ({"keep_tokens": ["a", 1]}, "is not a value for keep_tokens"),
+        ({"packing": "tight"}, "'tight' is not a value for packing"),
+        ({"first_rows": 1.5}, "1.5 is not a value for first_rows"),
     ],
 )
 def test_it_refuses_what_it_does_not_know(values: dict[str, Any], message: str) -> None:
@@ -40,45 +45,44 @@ def test_it_refuses_a_spec_without_a_text_column() -> None:
         Spec.from_dict({"splits": ["train"]})
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"text_column": ""}, "No text column"),
-        ({"splits": []}, "at least one"),
-        ({"splits": ["a", "a"]}, "only once"),
-        ({"max_length": 1}, "maximum length of 1 is not possible"),
-        ({"max_length": 1_048_577}, "1,048,577 is not possible"),
-        ({"max_length": 2}, "has no room for text: 2 tokens are special"),
-        ({"filter_threshold": 0}, "threshold"),
-        ({"filter_threshold": 1.01}, "threshold"),
-        ({"filter_threshold": float("nan")}, "threshold"),
-    ],
-)
-def test_it_refuses_choices_that_make_no_sense(values: dict[str, Any], message: str) -> None:
-    with pytest.raises(JobError, match=message):
-        spec(**values).validate(num_special_tokens=2)
+# Another value for each option than the one that it has by default.
+OTHERS: dict[str, Any] = {
+    "text_column": "body", "splits": ["test"], "first_rows": 5, "sample_rows": 5, "template": "{a}", "chat": True,
+    "chat_template": "x", "unicode_form": "nfc", "remove_control_characters": True, "remove_html": True,
+    "remove_urls": True, "remove_emails": True, "collapse_repeats": True, "whitespace": "all", "lowercase": True,
+    "min_characters": 3, "special_tokens": False, "prepend_bos": True, "append_eos": True,
+    "parse_special_tokens": False, "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
+    "filter_mode": "minimal", "junk_characters": "-", "remove_all_punctuation": True, "keep_tokens": ["C++"],
+    "min_tokens": 3, "max_tokens": 9, "max_length": 8, "truncation": "left", "stride": 2, "packing": "best_fit",
+    "last_block": "drop", "padding": "longest", "padding_side": "left", "pad_to_multiple_of": 8,
+    "attention_mask": False, "special_tokens_mask": True, "assistant_mask": True, "position_ids": True,
+    "document_ids": True, "length": True, "source_row": True,
+}  # fmt: skip
+# These do something only together with another.
+DEPENDENT = {"sample_seed", "filter_threshold"}
 
 
-@pytest.mark.parametrize(
-    "values", [{"max_length": 3}, {"max_length": 2, "special_tokens": False}, {"max_length": 1 << 20}]
-)
-def test_it_accepts_every_length_with_room_for_text(values: dict[str, Any]) -> None:
-    spec(**values).validate(num_special_tokens=2)
+def test_there_is_another_value_for_every_option() -> None:
+    assert OTHERS.keys() | DEPENDENT == {field.name for field in fields(Spec)}
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"text_column": "body"},
-        {"splits": ["test"]},
-        {"max_length": 8},
-        {"special_tokens": False},
-        {"attention_mask": False},
-        {"filter_mode": "minimal"},
-    ],
-)
-def test_every_option_changes_the_fingerprint(values: dict[str, Any]) -> None:
-    assert spec(**values).fingerprint("dataset", "tokenizer") != spec().fingerprint("dataset", "tokenizer")
+@pytest.mark.parametrize("option", OTHERS)
+def test_every_option_changes_the_fingerprint(option: str) -> None:
+    assert spec(**{option: OTHERS[option]}).fingerprint("d", "t") != spec().fingerprint("d", "t")
+
+
+@pytest.mark.parametrize("option", OTHERS)
+def test_every_option_survives_the_way_through_json(option: str) -> None:
+    chosen = spec(**{option: OTHERS[option]})
+
+    assert Spec.from_dict(json.loads(json.dumps(chosen.to_dict()))) == chosen
+
+
+def test_the_seed_changes_the_fingerprint_only_where_there_is_a_sample() -> None:
+    whole = {spec(sample_seed=seed).fingerprint("d", "t") for seed in (0, 1)}
+    sampled = {spec(sample_rows=5, sample_seed=seed).fingerprint("d", "t") for seed in (0, 1)}
+
+    assert (len(whole), len(sampled)) == (1, 2)
 
 
 def test_the_threshold_changes_the_fingerprint_only_where_there_is_a_filter() -> None:

@@ -2,7 +2,7 @@ import math
 import statistics as reference
 from functools import reduce
 from io import BytesIO
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.engine_samples import byte_bpe, loaded, patiently, spec
-from tokenizations.engine.batches import TextBatch
+from tests.engine_samples import batch_of, byte_bpe, loaded, patiently, spec
 from tokenizations.engine.histogram import Histogram
 from tokenizations.engine.recipe import Recipe
 from tokenizations.engine.statistics import Statistics, count_words
@@ -64,11 +63,13 @@ def test_steps_have_no_gaps() -> None:
 def counted(texts: list[str | None], max_length: int | None = None, mode: str = "none") -> Statistics:
     tokenizer = loaded(byte_bpe(), "fastokens")
     recipe = Recipe(spec(max_length=max_length, filter_mode=mode, filter_threshold=0.4), tokenizer)
-    column = pa.array(texts, pa.string())
-    batch = TextBatch(column, np.array([len((text or "").encode()) for text in texts], np.int64))
-    cooked = recipe.cook(batch)
-    found = Statistics()
-    found.add(batch.texts, cooked.rows, cooked.sequences)
+    batch = batch_of(texts)
+    cooked, shaper, found = recipe.cook(batch), recipe.shaper(), Statistics()
+    documents = shaper.documents(cooked.rows, batch.numbers)
+    found.add(batch.texts, cooked.rows, documents)
+    for sequences in chain(shaper.add(documents), shaper.rest()):
+        found.add_sequences(sequences, is_own_table=False)
+    found.add_shaping(shaper.specials, shaper.repeated, shaper.dropped)
     found.add_vocabulary(tokenizer.vocabulary, tokenizer.unknown_id)
     return found
 

@@ -1,12 +1,16 @@
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from datasets_app.errors import JobError
-from tests.engine_samples import SHARED, byte_bpe, needs_shared, word_level, wordpiece
-from tokenizations.engine.tokenizer_files import load, read_tokenizer
+from tests.engine_samples import SHARED, byte_bpe, needs_shared, patiently, word_level, wordpiece
+from tokenizations.engine.tokenizer_files import LARGEST_ID, LARGEST_INT32, facts_of, load, read_tokenizer
 
 
 def written(folder: Path, name: str, content: bytes | str | dict[str, Any]) -> Path:
@@ -143,3 +147,153 @@ def test_gpt2s_two_files_give_what_transformers_makes_of_them() -> None:
 
     assert load(facts.json_bytes).encode(text).ids == GPT2Tokenizer(**files)(text)["input_ids"]
     assert facts.special_tokens == {"<|endoftext|>": 50256}
+
+
+def companions(folder: Path, **contents: Any) -> list[Path]:
+    written(folder, "tokenizer.json", changed(byte_bpe(), added_tokens=SPECIALS))
+    for name, content in contents.items():
+        written(
+            folder, f"{name}.jinja" if isinstance(content, str) and name == "chat_template" else f"{name}.json", content
+        )
+    return sorted(folder.iterdir())
+
+
+def special(content: str, number: int) -> dict[str, Any]:
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    return {"id": number, "content": content, "special": True, **flags}
+
+
+SPECIALS = [special(content, 400 + place) for place, content in enumerate(["<s>", "<|end|>", "<pad>", "<|im_end|>"])]
+
+
+@pytest.mark.parametrize(
+    ("config", "roles"),
+    [
+        ({}, {"bos": "<s>", "eos": "<|im_end|>", "pad": "<pad>"}),
+        ({"bos_token": None, "eos_token": "<|end|>"}, {"eos": "<|end|>", "pad": "<pad>"}),
+        ({"eos_token": {"content": "<|end|>", "lstrip": False}}, {"bos": "<s>", "eos": "<|end|>", "pad": "<pad>"}),
+        ({"pad_token": "<missing>", "bos_token": ""}, {"eos": "<|im_end|>"}),
+    ],
+)
+def test_the_roles_of_its_tokens_are_read_or_guessed(tmp_path: Path, config: Any, roles: dict[str, str]) -> None:
+    for files in (companions(tmp_path, tokenizer_config=config), tmp_path):
+        assert read_tokenizer(files).roles == roles
+
+
+def test_the_config_goes_before_the_map_of_special_tokens(tmp_path: Path) -> None:
+    tokens = {"bos_token": "<|end|>", "eos_token": "<|end|>"}
+
+    files = companions(tmp_path, tokenizer_config={"eos_token": None}, special_tokens_map=tokens)
+
+    assert read_tokenizer(files).roles == {"bos": "<|end|>", "pad": "<pad>"}
+
+
+def test_the_frame_of_a_sentence_is_not_its_start_and_end(tmp_path: Path) -> None:
+    assert read_tokenizer(written(tmp_path, "x.json", wordpiece())).roles == {"pad": "[PAD]"}
+
+
+def test_a_token_becomes_special_when_the_config_gives_it_a_role(tmp_path: Path) -> None:
+    written(tmp_path, "tokenizer.json", word_level())
+    written(tmp_path, "tokenizer_config.json", {"eos_token": "!"})
+
+    facts = read_tokenizer(tmp_path)
+
+    assert (facts.roles, facts.special_tokens) == ({"eos": "!"}, {"!": 3})
+
+
+@pytest.mark.parametrize(
+    ("contents", "template"),
+    [
+        ({}, ""),
+        ({"tokenizer_config": {"chat_template": "config"}}, "config"),
+        ({"tokenizer_config": {"chat_template": "config"}, "chat_template": {"chat_template": "json"}}, "json"),
+        ({"tokenizer_config": {"chat_template": "config"}, "chat_template": "jinja\n"}, "jinja\n"),
+        (
+            {
+                "tokenizer_config": {
+                    "chat_template": [{"name": "rag", "template": "no"}, {"name": "default", "template": "yes"}]
+                }
+            },
+            "yes",
+        ),
+        ({"tokenizer_config": {"chat_template": [{"name": "rag", "template": "no"}]}}, ""),
+    ],
+)
+def test_the_chat_template_is_read(tmp_path: Path, contents: dict[str, Any], template: str) -> None:
+    facts = read_tokenizer(companions(tmp_path, **contents))
+
+    assert facts.chat_template == template
+    json.dumps(facts.to_dict())
+
+
+def test_what_lies_beside_a_tokenizer_changes_neither_its_hash_nor_its_bytes(tmp_path: Path) -> None:
+    alone = read_tokenizer(companions(tmp_path))
+
+    beside = read_tokenizer(companions(tmp_path, tokenizer_config={"eos_token": "<|end|>"}, chat_template="jinja"))
+
+    assert (beside.sha256, beside.json_bytes) == (alone.sha256, alone.json_bytes)
+
+
+def test_a_pair_has_companions_too(tmp_path: Path) -> None:
+    files = [*pair(tmp_path), written(tmp_path, "tokenizer_config.json", {"bos_token": "<|endoftext|>"})]
+
+    assert read_tokenizer(files[::-1]).roles == {"bos": "<|endoftext|>", "eos": "<|endoftext|>"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer_config.json", "{", "tokenizer_config.json is not valid JSON"),
+        ("tokenizer_config.json", "[" * 100_000, "tokenizer_config.json is not valid JSON"),
+        ("special_tokens_map.json", "[]", "special_tokens_map.json is not a JSON object"),
+        ("tokenizer_config.json", {"eos_token": 5}, "The eos_token in tokenizer_config.json is not a text"),
+        ("chat_template.json", {"chat_template": 5}, "The chat_template in chat_template.json is not a text"),
+        ("chat_template.jinja", b"\xff", "chat_template.jinja is not UTF-8 text"),
+    ],
+)
+def test_a_broken_companion_is_refused(tmp_path: Path, name: str, content: Any, message: str) -> None:
+    written(tmp_path, name, content)
+
+    with pytest.raises(JobError, match=message) as caught:
+        read_tokenizer(companions(tmp_path))
+
+    assert caught.value.advice
+
+
+def test_nothing_that_a_config_names_is_run(tmp_path: Path) -> None:
+    code = written(tmp_path, "evil.py", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    config = {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}, "tokenizer_class": "Evil", "trust_remote_code": True}
+
+    read_tokenizer([path for path in companions(tmp_path, tokenizer_config=config) if path != code])
+    read_tokenizer(tmp_path)
+
+    assert not (tmp_path / "ran").exists()
+
+
+EDGES = [LARGEST_ID, LARGEST_INT32, (1 << 32) - 1, 1 << 32, 1 << 63, 1 << 64]
+near_an_edge = st.builds(int.__add__, st.sampled_from(EDGES), st.integers(-3, 3))
+
+
+@patiently
+@given(near_an_edge | st.integers(1, 1 << 65))
+def test_token_ids_can_never_wrap(number: int) -> None:
+    json_bytes = json.dumps(changed(word_level(), model={"vocab": {"a": 0, "b": number}})).encode()
+
+    if number > LARGEST_ID:
+        with pytest.raises(JobError):
+            facts_of(json_bytes)
+    else:
+        assert facts_of(json_bytes).max_id == number == np.array([number]).astype(np.int32)[0]
+
+
+@patiently
+@given(near_an_edge | st.integers(1, 1 << 65))
+def test_no_id_in_a_vocabulary_of_two_files_can_wrap(number: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        files = pair(Path(folder), {"a": 0, "b": number}, "")
+
+        if number > LARGEST_ID:
+            with pytest.raises(JobError, match="largest id"):
+                read_tokenizer(files)
+        else:
+            assert read_tokenizer(files).max_id == number == np.array([number]).astype(np.int32)[0]

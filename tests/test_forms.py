@@ -1,8 +1,18 @@
-import pytest
+import re
+from dataclasses import fields, replace
 
+import pytest
+from django.conf import settings
+
+from datasets_app.errors import JobError
 from datasets_app.forms import guessed_split, proposed_name
+from datasets_app.models import Dataset
 from datasets_app.page import initials
 from datasets_app.templatetags import figures
+from tokenizations.engine.spec import FilterMode, Packing, Spec
+from tokenizations.forms import ComposerForm
+from tokenizations.management.commands.tokenize import Command, spec_of
+from tokenizations.option_help import OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -83,3 +93,92 @@ def test_ages_have_one_unit(seconds, shown):
 )
 def test_amounts_are_short(count, shown):
     assert figures.amount(count) == shown
+
+
+def line_of(option):
+    """As docs/options.md has it."""
+    values = ", ".join(
+        f"`{value}` ({words if words.isupper() else words.lower()})" for value, words in option.choices.items()
+    )
+    said = f"{option.label}: {values}" if values and option.name != "filter_mode" else option.label
+    return f"| {said} | `{option.flag}` | {option.text} | {option.default_words} |"
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Spec)])
+def test_every_option_is_in_the_form_the_command_and_the_documentation(name):
+    form, parser = ComposerForm(dataset=Dataset()), Command().create_parser("manage.py", "tokenize")
+    documentation = (settings.BASE_DIR / "docs" / "options.md").read_text().splitlines()
+
+    option = OPTIONS[name]
+    action = next(action for action in parser._actions if action.dest == name)
+    grouped = [each.name for step in form.steps for each in (*step.common, *step.rest)]
+
+    assert grouped.count(name) == 1
+    assert form.fields[name].help_text == option.text
+    assert option.flag in action.option_strings
+    assert option.text in action.help.replace("%%", "%")
+    assert line_of(option) in documentation
+
+
+def test_the_documentation_knows_no_other_options():
+    documentation = (settings.BASE_DIR / "docs" / "options.md").read_text()
+
+    parser = Command().create_parser("manage.py", "tokenize")
+    known = {flag for action in parser._actions for flag in action.option_strings}
+
+    assert set(re.findall(r"`(--[a-z-]+)", documentation)) <= known
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.choices])
+def test_every_choice_has_a_name(name):
+    assert set(OPTIONS[name].choices) == set(OPTIONS[name].kind)
+
+
+def parsed(*arguments):
+    parser = Command().create_parser("manage.py", "tokenize")
+    return spec_of(vars(parser.parse_args(["letters", "bytes", *arguments])))
+
+
+def test_a_command_without_flags_leaves_every_option_at_its_default():
+    assert parsed() == Spec("", ())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen"),
+    [
+        (["--max-length", "512"], {"max_length": 512}),
+        (["--max-length", "none"], {"max_length": None}),
+        (["--filter", "strict", "--threshold", "0.3"], {"filter_mode": FilterMode.STRICT, "filter_threshold": 0.3}),
+        (["--text-column", "body", "--splits", "a, b"], {"text_column": "body", "splits": ("a", "b")}),
+        (["--no-special-tokens", "--no-attention-mask"], {"special_tokens": False, "attention_mask": False}),
+        (["--chat"], {"chat": True, "special_tokens": False}),
+        (["--chat", "--special-tokens"], {"chat": True, "special_tokens": True}),
+        (["--template", "{q}\n\n{a}"], {"template": "{q}\n\n{a}"}),
+        (["--keep-token", "C++", "--keep-token=-x"], {"keep_tokens": ("C++", "-x")}),
+        (["--packing", "best_fit", "--length"], {"packing": Packing.BEST_FIT, "length": True}),
+        (["--sample-rows", "9", "--sample-seed", "-1"], {"sample_rows": 9, "sample_seed": -1}),
+    ],
+)
+def test_flags_become_options(arguments, chosen):
+    assert parsed(*arguments) == replace(Spec("", ()), **chosen)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--max-length", "many"], "many is not a value for --max-length. Give it a whole number, or none."),
+        (["--stride", "1.5"], "1.5 is not a value for --stride. Give it a whole number."),
+        (["--threshold", "half"], "half is not a value for --threshold. Give it a number such as 0.5."),
+    ],
+)
+def test_a_flag_with_a_wrong_value_is_told_in_one_line(arguments, said):
+    with pytest.raises(JobError) as error:
+        parsed(*arguments)
+
+    assert f"{error.value} {error.value.advice}" == said
+
+
+def test_code_may_call_the_command_with_values():
+    called = {"max_length": 64, "splits": ["a"], "packing": "concatenate", "keep_tokens": ["x"], "chat": None}
+
+    assert spec_of(called) == Spec("", ("a",), max_length=64, packing=Packing.CONCATENATE, keep_tokens=("x",))

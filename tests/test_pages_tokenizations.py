@@ -1,3 +1,4 @@
+import re
 import uuid
 
 import pytest
@@ -5,11 +6,36 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from datasets_app.jobs import Status
+from datasets_app.models import Dataset
 from tests import factories, real
+from tokenizations import views
+from tokenizations.engine.spec import (
+    FilterMode,
+    Packing,
+    Padding,
+    Side,
+    Spec,
+    Truncation,
+    UnicodeForm,
+    Whitespace,
+)
 from tokenizations.models import Tokenization, Tokenizer
+from tokenizations.option_help import OPTIONS
+from tokenizations.previewing import PreviewedRow
 
 HTMX = {"HX-Request": "true"}
 CHOICES = {"text_column": "text", "splits": ["train"], "filter_mode": "none", "filter_threshold": "0.5"}
+MESSAGES = "list<element: struct<role: string, content: string>>"
+# As a browser sends it: what goes together, each at another value than its default.
+EVERYTHING = {
+    "sample_rows": "7", "sample_seed": "3", "unicode_form": "nfkc", "remove_control_characters": "on",
+    "remove_html": "on", "remove_urls": "on", "remove_emails": "on", "collapse_repeats": "on", "whitespace": "lines",
+    "lowercase": "on", "min_characters": "2", "prepend_bos": "on", "append_eos": "on", "bos_token": "<mask>",
+    "filter_mode": "strict", "filter_threshold": "0.25", "junk_characters": " -", "remove_all_punctuation": "on",
+    "keep_tokens": "C++\r\nC#\r\n\r\n", "min_tokens": "1", "max_tokens": "9,000", "max_length": "1,512",
+    "truncation": "left", "packing": "best_fit", "padding": "max_length", "padding_side": "left",
+    "special_tokens_mask": "on", "position_ids": "on", "document_ids": "on", "length": "on", "source_row": "on",
+}  # fmt: skip
 STATISTICS = {
     "rows": 36_226,
     "tokens": 5_610_446,
@@ -22,6 +48,23 @@ STATISTICS = {
     "before_cut": {"mean": 158.4, "max": 1654},
 }
 
+FIGURES = {
+    **STATISTICS, "rows_in": 10, "rows": 6, "tokens": 80, "tokens_in": 100, "tokens_repeated": 8, "special_tokens": 12,
+    "tokens_written": 70, "tokens_cut": 20, "tokens_dropped": 10, "tokens_lost": {"junk": 20}, "rows_lost": {"junk": 4},
+    "padding": 26, "min": 1, "max": 19, "percentiles": {"90": 18, "95": 19, "99": 19},
+    "histogram": [[1, 4], [11, 2]], "top_tokens": [[5, " the", 20], [7, None, 10]],
+    "sequences": {"rows": 8, "tokens": 70, "mean": 8.75, "min": 3, "max": 12, "median": 9},
+    "vocabulary": {"size": 300, "unique": 40, "coverage": 0.13}, "unknown_tokens": 1, "unknown_share": 0.0125,
+    "byte_fallback_share": 0.5, "bytes_per_token": 4.2, "characters_per_token": 4.1, "tokens_per_word": 1.3,
+}  # fmt: skip
+NOTHING = {
+    "rows": 0, "rows_in": 3, "tokens": 0, "tokens_in": 0, "tokens_written": 0, "tokens_cut": 0, "special_tokens": 0,
+    "tokens_lost": {"empty": 0}, "rows_lost": {"empty": 3}, "mean": None, "median": None, "min": None, "max": None,
+    "percentiles": {"90": None, "95": None, "99": None}, "before_cut": {"mean": None, "max": None}, "histogram": [],
+    "top_tokens": [], "unique_tokens": 0, "unknown_tokens": 0, "unknown_share": None, "byte_fallback_share": None,
+    "bytes_per_token": None, "characters_per_token": None, "tokens_per_word": None, "sequences": None, "padding": 0,
+}  # fmt: skip
+
 
 @pytest.fixture
 def dataset(owner):
@@ -33,6 +76,24 @@ def tokenizer(owner):
     made = factories.tokenizer("bytes")
     Tokenizer.objects.filter(pk=made.pk).update(created_by=owner)
     return made
+
+
+@pytest.fixture
+def able(tokenizer):
+    """A tokenizer with tokens and a chat template of its own."""
+    roles = {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}
+    known = {"<s>": 1, "</s>": 2, "<pad>": 3, "<mask>": 4}
+    template = "{{ messages }}"
+    Tokenizer.objects.filter(pk=tokenizer.pk).update(roles=roles, special_tokens=known, chat_template=template)
+    return Tokenizer.objects.get(pk=tokenizer.pk)
+
+
+@pytest.fixture
+def chats(owner):
+    made = factories.ready_dataset("talks", created_by=owner)
+    Dataset.objects.filter(pk=made.pk).update(columns=[["id", "int64"], ["messages", MESSAGES]], text_column="")
+    made.parts.update(row_groups=[{"rows": 40, "bytes": {"messages": 1000}}])
+    return Dataset.objects.get(pk=made.pk)
 
 
 @pytest.fixture
@@ -60,23 +121,94 @@ def test_without_a_tokenizer_the_composer_sends_for_one(as_owner, dataset):
     )
 
 
-def test_a_tokenization_starts_with_every_option_chosen(as_owner, owner, dataset, tokenizer):
-    chosen = {"max_length": "512", "special_tokens": "on", "filter_mode": "strict", "filter_threshold": "0.25"}
-
-    answer = compose(as_owner, dataset, tokenizer, **chosen)
+def test_a_tokenization_starts_with_every_option_chosen(as_owner, owner, dataset, able):
+    answer = compose(as_owner, dataset, able, **EVERYTHING)
 
     job = Tokenization.objects.get(dataset=dataset)
     assert answer.url == job.get_absolute_url()
     assert job.created_by == owner
-    assert job.spec == {
-        "text_column": "text",
-        "splits": ["train"],
-        "max_length": 512,
-        "special_tokens": True,
-        "attention_mask": False,
-        "filter_mode": "strict",
-        "filter_threshold": 0.25,
-    }
+    assert job.options == Spec(
+        text_column="text", splits=("train",), sample_rows=7, sample_seed=3, unicode_form=UnicodeForm.NFKC,
+        remove_control_characters=True, remove_html=True, remove_urls=True, remove_emails=True, collapse_repeats=True,
+        whitespace=Whitespace.LINES, lowercase=True, min_characters=2, special_tokens=False, prepend_bos=True,
+        append_eos=True, parse_special_tokens=False, bos_token="<mask>", eos_token="</s>", pad_token="<pad>",
+        filter_mode=FilterMode.STRICT, filter_threshold=0.25, junk_characters=" -", remove_all_punctuation=True,
+        keep_tokens=("C++", "C#"), min_tokens=1, max_tokens=9000, max_length=1512, truncation=Truncation.LEFT,
+        packing=Packing.BEST_FIT, padding=Padding.MAX_LENGTH, padding_side=Side.LEFT, attention_mask=False,
+        special_tokens_mask=True, position_ids=True, document_ids=True, length=True, source_row=True,
+    )  # fmt: skip
+
+
+def test_what_is_left_empty_takes_its_default(as_owner, dataset, tokenizer):
+    compose(as_owner, dataset, tokenizer, special_tokens="on", parse_special_tokens="on", attention_mask="on")
+
+    assert Tokenization.objects.get(dataset=dataset).options == Spec("text", ("train",))
+
+
+def test_a_template_of_columns_needs_no_column_of_its_own(as_owner, dataset, tokenizer):
+    compose(as_owner, dataset, tokenizer, template="Q: {text}\r\n\r\nA: {text}\r\n")
+
+    options = Tokenization.objects.get(dataset=dataset).options
+    assert (options.text_column, options.template) == ("", "Q: {text}\n\nA: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("choices", "option", "said"),
+    [
+        ({"template": "{nothing}"}, "template", "letters has no text column nothing. Choose one of: text."),
+        ({"template": "{"}, "template", "The template is broken"),
+        ({"first_rows": "5", "sample_rows": "5"}, "sample_rows", "cannot be had at once. Choose one of the two."),
+        ({"truncation": "windows", "max_length": "8", "stride": "8"}, "stride", "A stride of 8 does not fit"),
+        ({"packing": "concatenate", "max_length": "8"}, "eos_token", "has no token for end of text"),
+        ({"padding": "longest"}, "pad_token", "has no token for padding"),
+        ({"assistant_mask": "on"}, "assistant_mask", "Only chats have an assistant to mask."),
+        ({"chat": "on"}, "chat_template", "has no chat template of its own"),
+        ({"min_tokens": "many"}, "min_tokens", "Enter a whole number."),
+    ],
+)
+def test_what_does_not_go_together_is_told_at_its_option(as_owner, dataset, tokenizer, choices, option, said):
+    answer = compose(as_owner, dataset, tokenizer, **choices)
+
+    html = answer.content.decode()
+    place = html.index(f'data-option="{option}"')
+    assert answer.status_code == 422
+    assert said in html[place : html.find("data-option=", place + 20)].replace("&#x27;", "'")
+    assert all(f'name="{name}"' in html for name in choices)
+    assert f'<a href="#option-{option}">' in html
+
+
+def folded(html):
+    """Which of the composer's <details> are open, by the options in them."""
+    details = re.findall(r"<details[^>]*?( open)?>(.*?)</details>", html, re.DOTALL)
+    return {name: bool(is_open) for is_open, inside in details for name in re.findall(r'data-option="(\w+)"', inside)}
+
+
+def test_what_few_people_need_is_folded_away(as_owner, dataset, tokenizer):
+    html = as_owner.get(reverse("tokenizations:new", args=[dataset.pk])).content.decode()
+
+    hidden = folded(html)
+    assert not any(hidden.values())
+    assert {"lowercase", "packing", "padding", "source_row", "template", "keep_tokens"} <= hidden.keys()
+    assert not hidden.keys() & {"text_column", "splits", "max_length", "special_tokens", "filter_mode"}
+
+
+@pytest.mark.parametrize(
+    ("choices", "opened"),
+    [
+        ({"lowercase": "on"}, "unicode_form"),
+        ({"min_tokens": "x"}, "keep_tokens"),
+        ({"first_rows": "0"}, "sample_rows"),
+        ({"parse_special_tokens": ""}, "pad_token"),
+        ({"packing": "concatenate"}, "last_block"),
+    ],
+)
+def test_what_was_chosen_or_is_wrong_stands_open(as_owner, dataset, tokenizer, choices, opened):
+    asked = {"parse_special_tokens": "on", "attention_mask": "on", "max_length": "1", **choices}
+
+    hidden = folded(compose(as_owner, dataset, tokenizer, **asked).content.decode())
+
+    assert hidden[opened]
+    assert not hidden["source_row"]
 
 
 def test_no_length_keeps_whole_rows(as_owner, dataset, tokenizer):
@@ -96,10 +228,10 @@ def test_the_same_again_leads_to_the_one_there_is(as_owner, dataset, tokenizer):
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"max_length": "1"}, "greater than or equal to 2"),
+        ({"max_length": "1"}, "A maximum length of 1 is not possible."),
         ({"max_length": "many"}, "Enter a whole number."),
         ({"filter_threshold": "0"}, "not over 0"),
-        ({"filter_threshold": "1.5"}, "less than or equal to 1"),
+        ({"filter_threshold": "1.5"}, "is not over 0 and at most 1"),
         ({"splits": []}, "Choose at least one split."),
         ({"splits": ["elsewhere"]}, "Select a valid choice"),
         ({"filter_mode": "brutal"}, "Select a valid choice"),
@@ -133,14 +265,104 @@ def test_what_is_still_imported_cannot_be_tokenized(as_owner, owner):
     assert "can be tokenized when its import is finished" in as_owner.get(answer.url).content.decode()
 
 
-def test_an_earlier_one_can_be_changed(as_owner, dataset, tokenizer):
-    compose(as_owner, dataset, tokenizer, max_length="77", filter_mode="strict")
+def test_an_earlier_one_can_be_changed(as_owner, dataset, able):
+    compose(as_owner, dataset, able, **EVERYTHING)
     earlier = Tokenization.objects.get(dataset=dataset)
 
-    html = as_owner.get(reverse("tokenizations:new", args=[dataset.pk]), {"like": str(earlier.pk)}).content.decode()
+    answer = as_owner.get(reverse("tokenizations:new", args=[dataset.pk]), {"like": str(earlier.pk)})
 
-    assert 'name="max_length" value="77"' in html
+    form = answer.context["form"]
+    shown = {name: form[name].value() for name in OPTIONS}
+    own = {"eos_token": "", "pad_token": ""}  # the tokenizer's: another one has others
+    assert shown == {**earlier.spec, **own, "keep_tokens": "C++\nC#"}
+    html = answer.content.decode()
+    assert 'name="max_length" value="1512"' in html
+    assert "C++\nC#</textarea>" in html
     assert 'value="strict" checked' in html
+    assert [name for name, is_open in folded(html).items() if not is_open] == ["chat", "template", "chat_template"]
+
+
+def test_an_earlier_chat_does_not_keep_the_template_of_its_tokenizer(as_owner, chats, able):
+    data = {"chat": "on", "parse_special_tokens": "on", "text_column": "messages"}
+    compose(as_owner, chats, able, **data)
+    earlier = Tokenization.objects.get(dataset=chats)
+
+    answer = as_owner.get(reverse("tokenizations:new", args=[chats.pk]), {"like": str(earlier.pk)})
+
+    assert earlier.options.chat_template == able.chat_template
+    assert not answer.context["form"]["chat_template"].value()
+
+
+def test_a_dataset_of_chats_is_proposed_as_such(as_owner, chats, able):
+    html = as_owner.get(reverse("tokenizations:new", args=[chats.pk])).content.decode()
+
+    assert "The rows are read as chats" in html
+    assert re.search(r'name="chat"[^>]* checked', html)
+    assert not re.search(r'name="special_tokens"[^>]* checked', html)
+    assert '<option value="messages" selected>messages (chats)</option>' in html
+    assert 'hx-trigger="load, change from:#step-tokenizer' in html
+
+
+def test_a_dataset_with_a_text_column_is_not(as_owner, dataset, tokenizer):
+    Dataset.objects.filter(pk=dataset.pk).update(columns=[["text", "string"], ["messages", MESSAGES]])
+
+    html = as_owner.get(reverse("tokenizations:new", args=[dataset.pk])).content.decode()
+
+    assert "The rows are read as chats" not in html
+    assert not re.search(r'name="chat"[^>]* checked', html)
+    assert "chat" not in folded(html)
+    assert 'hx-trigger="change from:#step-tokenizer' in html
+
+
+def ask_for_preview(client, dataset, pinned, **choices):
+    data = CHOICES | {"tokenizer": str(pinned.pk)} | choices
+    return client.post(reverse("tokenizations:preview", args=[dataset.pk]), data, headers=HTMX)
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"template": "{nothing}"}, "letters has no text column nothing."),
+        ({"chat": "on"}, "has no chat template of its own"),
+        ({"min_characters": "x"}, "Enter a whole number."),
+        ({"tokenizer": str(uuid.uuid4())}, "Select a valid choice"),
+    ],
+)
+def test_a_preview_says_what_is_wrong_with_the_text(as_owner, dataset, tokenizer, choices, said):
+    answer = ask_for_preview(as_owner, dataset, tokenizer, **choices)
+
+    assert answer.status_code == 200
+    assert said in answer.content.decode()
+    assert 'id="first-rows"' in answer.content.decode()
+
+
+def test_a_fault_elsewhere_does_not_hide_the_preview(as_owner, dataset, tokenizer, monkeypatch):
+    asked = []
+    monkeypatch.setattr(views, "previewed", lambda dataset, spec, rows: asked.append(spec) or [PreviewedRow("hello")])
+
+    html = ask_for_preview(as_owner, dataset, tokenizer, stride="9", lowercase="on").content.decode()
+
+    assert "hello" in html
+    assert asked == [Spec("text", ("train",), lowercase=True, special_tokens=False)]
+
+
+def test_a_preview_shows_rows_that_fail_beside_the_others(as_owner, dataset, tokenizer, monkeypatch):
+    rows = [PreviewedRow("<b>bold</b>"), PreviewedRow(problem="No user turn."), PreviewedRow()]
+    monkeypatch.setattr(views, "previewed", lambda *args: rows)
+
+    html = ask_for_preview(as_owner, dataset, tokenizer).content.decode()
+
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
+    assert "No user turn." in html
+    assert "this row would be dropped" in html
+
+
+def test_a_preview_takes_a_post_and_a_dataset_with_rows(as_owner, as_stranger, owner, dataset, tokenizer):
+    early = factories.queued_dataset("early", created_by=owner)
+
+    assert as_owner.get(reverse("tokenizations:preview", args=[dataset.pk])).status_code == 405
+    assert ask_for_preview(as_owner, early, tokenizer).status_code == 404
+    assert ask_for_preview(as_stranger, dataset, tokenizer).status_code == 401
 
 
 def test_a_colleague_may_tokenize_what_is_not_theirs(as_colleague, colleague, dataset, tokenizer):
@@ -173,6 +395,73 @@ def test_a_finished_one_shows_its_figures_and_how_to_open_it(as_owner, job):
         assert said in html
     assert "load_from_disk" in html
     assert str(job.path) in html
+
+
+def finished(client, job, statistics):
+    job.start()
+    job.complete("Done.", statistics=statistics)
+    return client.get(job.get_absolute_url()).content.decode()
+
+
+def test_a_finished_one_shows_where_every_token_went(as_owner, job):
+    html = finished(as_owner, job, FIGURES)
+
+    ledger = html[html.index("Where every token went") :]
+    for said in ("Came in", "Repeated by windows", "Written", "Filtered: junk", "Cut", "Dropped by packing", "120"):
+        assert said in ledger
+    assert "26 tokens of padding stand apart." in ledger
+
+
+def test_a_finished_one_shows_its_lengths_and_its_tokens(as_owner, job):
+    html = finished(as_owner, job, FIGURES)
+
+    assert "6 rows of 1 to 19 tokens; the most, 4, have 1 to 10." in html
+    assert "<title>11 to 19 tokens: 2 rows</title>" in html
+    assert "<bdi>␣the</bdi>" in html
+    assert "<bdi>7</bdi>" in html  # nobody knows more of it than its id
+    assert "p90 18, p95 19, p99 19" in html
+    assert "3 to 12 tokens, mean 8.8" in html
+    assert "1.25% of the tokens" in html
+
+
+def test_several_splits_are_shown_beside_each_other(as_owner, job):
+    one = finished(as_owner, job, FIGURES | {"splits": {"train": FIGURES}})
+    Tokenization.objects.filter(pk=job.pk).update(
+        statistics=FIGURES | {"splits": {"train": FIGURES, "held_out": NOTHING}}
+    )
+    several = as_owner.get(job.get_absolute_url()).content.decode()
+
+    assert 'id="splits-title"' not in one
+    table = several[several.index('id="splits-title"') :]
+    assert "held_out" in table
+    assert "no data" in table
+
+
+def test_without_a_kept_row_there_is_no_data(as_owner, job):
+    html = finished(as_owner, job, NOTHING)
+
+    assert html.count("no data") > 8
+    assert "Filtered: empty" in html
+
+
+def test_what_an_earlier_version_did_not_count_is_not_available(as_owner, job):
+    html = finished(as_owner, job, STATISTICS)
+
+    figures = html[html.index('aria-label="Figures"') :]
+    assert figures.count("N/A") > 5
+    assert "no data" not in figures
+
+
+def test_the_options_say_what_is_not_at_its_default(as_owner, dataset, able):
+    compose(as_owner, dataset, able, **EVERYTHING)
+
+    html = as_owner.get(Tokenization.objects.get(dataset=dataset).get_absolute_url()).content.decode()
+
+    shown = html[html.index('id="options-title"') :]
+    for said in ("7 of each split at random, seed 3", "blocks of 1,512 tokens", "Lower case", "NFKC", "C++  C#",
+                 "Best fit, no row split", "To the maximum length", "strict"):  # fmt: skip
+        assert said in shown
+    assert "Multiple of" not in shown
 
 
 def test_a_finished_one_without_statistics_is_shown_all_the_same(as_owner, job):
@@ -315,3 +604,22 @@ def test_a_page_of_a_ready_dataset_counts_its_status(as_owner, job, dataset):
     html = as_owner.get(dataset.get_absolute_url()).content.decode()
 
     assert f'href="{job.get_absolute_url()}"' in html
+
+
+def test_a_tokenizer_brings_its_roles_and_its_chat_template(as_owner, tmp_path):
+    content = real.byte_bpe(tmp_path / "tokenizer.json").read_bytes()
+    config = b'{"bos_token": "<|endoftext|>", "chat_template": "{{ messages }}", "auto_map": {"AutoTokenizer": "x.X"}}'
+
+    add(as_owner, "mine", ("my own.json", content), ("tokenizer_config.json", config))
+
+    added = Tokenizer.objects.get(name="mine")
+    assert added.roles == {"bos": "<|endoftext|>", "eos": "<|endoftext|>"}
+    assert added.chat_template == "{{ messages }}"
+    assert added.source == "my own.json, tokenizer_config.json"
+
+
+def test_a_tokenizer_from_before_has_its_roles_guessed(tokenizer):
+    Tokenizer.objects.filter(pk=tokenizer.pk).update(roles={}, special_tokens={"<s>": 1, "[SEP]": 2})
+    tokenizer.refresh_from_db()
+
+    assert tokenizer.traits.roles == {"bos": "<s>"}

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app import cards, keeper, leases, samples
+from datasets_app import cards, fragments, keeper, leases, samples
+from datasets_app.access import Viewer
 from datasets_app.jobs import from_now
 from datasets_app.models import Dataset, Sample
 from datasets_app.rates import RateMeter
@@ -317,3 +318,19 @@ def test_no_more_curves_of_ended_jobs_are_read_than_a_card_has_panels(db):
     jobs = cards.load([dataset])[0].jobs
 
     assert sum(bool(progress.speeds) for progress in jobs) == cards.PANELS
+
+
+def test_a_panel_that_is_pushed_has_the_same_curve_as_the_page_that_shows_it(db, as_owner):
+    dataset = factories.ready_dataset()
+    jobs = [with_samples(factories.tokenization(dataset, max_length=length), 2, 4) for length in range(8, 12)]
+    for job in jobs:
+        job.start()
+        job.cancel(None)
+    longest_ended, boss = jobs[0], Viewer(pk=1, is_staff=True)
+    panel = f"job-{longest_ended.pk}"
+
+    page = as_owner.get(longest_ended.get_absolute_url()).content.decode()
+    pushed = fragments.read({dataset.pk: {panel}}, {dataset.pk: {boss}}, {}, None)[dataset.pk][panel].html[boss]
+
+    assert "Tokens per second over the run: 1.00 million" in page
+    assert "Tokens per second over the run: 1.00 million" in pushed

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 ROWS = 30_000
 OBJECT = {
     "id", "dataset", "tokenizer", "status", "path", "fingerprint", "rows", "sequences", "tokens", "seconds",
-    "encoder", "failure",
+    "encoder", "spec", "failure",
 }  # fmt: skip
 PROGRESS = {
     "job_id", "kind", "tokenization_id", "status", "stage", "progress", "samples_total", "samples_processed",

@@ -5,6 +5,7 @@ import re
 
 import datasets
 import pytest
+from tokenizers import Tokenizer as HubTokenizer
 
 from datasets_app import slots, storage
 from datasets_app.jobs import Status
@@ -12,7 +13,8 @@ from datasets_app.models import Event
 from datasets_app.shards import Shard
 from tests import real
 from tokenizations.engine.dataset_files import files_of, verify
-from tokenizations.models import Tokenization
+from tokenizations.engine.spec import Spec
+from tokenizations.models import Tokenization, tokenize
 from tokenizations.tokenizing import TokenizeWork
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -196,3 +198,28 @@ def test_a_deleted_dataset_leaves_nothing_behind(dataset, tokenizer):
     assert not storage.dataset_dir(dataset.pk).exists()
     assert not job.path.exists()
     assert not type(dataset).objects.filter(pk=dataset.pk).exists()
+
+
+def test_a_fast_encoder_that_is_wrong_is_found_out_and_everything_done_again(tmp_path):
+    """fastokens overlooks a token beyond the vocabulary; the probe, which would have seen it, is left out here."""
+    files = [real.parquet(tmp_path / f"{name}.parquet", [f"{name} stone"] * 1500) for name in ("a", "b")]
+    dataset = real.imported("wrong", *files)
+    path = real.byte_bpe(tmp_path / "tokenizer.json")
+    content = json.loads(path.read_text())
+    token = content["added_tokens"][0] | {"id": 5000, "content": "ston", "special": False}
+    path.write_text(json.dumps(content | {"added_tokens": [*content["added_tokens"], token]}))
+    tokenizer = real.added("wrong", path)
+    job, _ = tokenize(dataset, tokenizer, Spec(text_column="", splits=()), None)
+    Tokenization.objects.filter(pk=job.pk).update(encoder="fastokens")
+
+    real.work_off(TokenizeWork())
+
+    job.refresh_from_db()
+    assert job.status == Status.READY, job.failure
+    assert job.encoder == "tokenizers"
+    assert "other tokens than tokenizers for row 0" in job.encoder_reason
+    assert Event.objects.filter(job_id=job.pk, kind="encoder").count() == 1
+    reference = HubTokenizer.from_file(str(tokenizer.path))
+    found = datasets.load_from_disk(str(job.path))["train"]
+    assert found[0]["input_ids"] == reference.encode("a stone").ids
+    assert sorted(path.name for path in job.path.glob("staging/*")) == []

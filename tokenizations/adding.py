@@ -21,7 +21,7 @@ SOURCE_LENGTH = 200
 
 
 def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None") -> Tokenizer:
-    """From a tokenizer.json, a directory, or a pair of vocab.json and merges.txt.
+    """From a tokenizer.json, a directory, or a pair of vocab.json and merges.txt, with what lies beside it.
 
     JobError if they are not a usable tokenizer, or its name or its content is already here.
     """
@@ -68,6 +68,8 @@ def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") 
                 largest_id=facts["max_id"],
                 special_tokens=facts["special_tokens"],
                 specials_added=facts["num_special_tokens_added"],
+                roles=facts["roles"],
+                chat_template=facts["chat_template"],
                 source=source[:SOURCE_LENGTH],
                 created_by=user,
             )

@@ -15,6 +15,9 @@ from datasets_app.errors import JobError
 from datasets_app.jobs import Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset
 from datasets_app.shards import Shard
+from tokenizations.engine.columns import columns_of
+from tokenizations.engine.roles import guessed_roles
+from tokenizations.engine.rules import OptionError, Traits, check, resolved
 from tokenizations.engine.shards import plan
 from tokenizations.engine.spec import Spec
 
@@ -54,6 +57,9 @@ class Tokenizer(models.Model):
     special_tokens = models.JSONField(default=dict)
     # How many special tokens its template puts around a row.
     specials_added = models.PositiveSmallIntegerField()
+    # Its own tokens for bos, eos and pad, as far as it has them.
+    roles = models.JSONField(default=dict, blank=True)
+    chat_template = models.TextField(blank=True)
     source = models.CharField(max_length=200, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
@@ -73,6 +79,13 @@ class Tokenizer(models.Model):
     @property
     def path(self) -> Path:
         return storage.tokenizer_path(self.sha256)
+
+    @property
+    def traits(self) -> Traits:
+        # One that was added before roles were read has none.
+        roles = self.roles or guessed_roles(self.special_tokens)
+        special = frozenset(self.special_tokens) | frozenset(roles.values())
+        return Traits(self.specials_added, roles, special, self.chat_template)
 
     def remove(self) -> None:
         """Delete it with its file. JobError if tokenizations were made with it."""
@@ -206,20 +219,29 @@ def tokenize(
 
 
 def fitted(spec: Spec, dataset: Dataset, tokenizer: Tokenizer) -> Spec:
-    """The spec with the dataset's own text column and splits where it names none. JobError if it cannot be done."""
+    """The spec with what dataset and tokenizer have of their own where it names nothing. JobError if it cannot be."""
     if not dataset.is_ready:
         raise JobError(f"{dataset} is not ready.", "Wait until its import is finished.")
-    spec = replace(
-        spec, text_column=spec.text_column or dataset.text_column, splits=spec.splits or tuple(dataset.split_names)
-    )
-    if spec.text_column not in dataset.text_columns:
-        raise JobError(
-            f"{dataset} has no text column {spec.text_column}.", f"Choose one of: {', '.join(dataset.text_columns)}."
-        )
+    own_column = next(iter(dataset.chat_columns), "") if spec.chat else dataset.text_column
+    text_column = "" if spec.template else spec.text_column or own_column
+    spec = replace(spec, text_column=text_column, splits=spec.splits or tuple(dataset.split_names))
     if unknown := [split for split in spec.splits if split not in dataset.split_names]:
-        raise JobError(f"{dataset} has no split {unknown[0]}.", f"Choose from: {', '.join(dataset.split_names)}.")
-    spec.validate(tokenizer.specials_added)
+        raise OptionError(
+            "splits", f"{dataset} has no split {unknown[0]}.", f"Choose from: {', '.join(dataset.split_names)}."
+        )
+    spec = resolved(spec, tokenizer.traits)
+    check(spec, tokenizer.traits)
+    check_columns(spec, dataset)
     return spec
+
+
+def check_columns(spec: Spec, dataset: Dataset) -> None:
+    """Raise OptionError unless the dataset has the columns that the text is made of."""
+    option = "template" if spec.template else "text_column"
+    usable, what = (dataset.chat_columns, "chat") if spec.chat else (dataset.text_columns, "text")
+    if unknown := [column for column in columns_of(spec) if column not in usable]:
+        advice = f"Choose one of: {', '.join(usable)}." if usable else "Choose another dataset."
+        raise OptionError(option, f"{dataset} has no {what} column {unknown[0]}.", advice)
 
 
 @transaction.atomic
@@ -227,7 +249,7 @@ def _create(
     dataset: Dataset, tokenizer: Tokenizer, spec: Spec, fingerprint: str, user: "User | None", hold: dict[str, Any]
 ) -> Tokenization:
     parts = dataset.parts.order_by("split", "index").values("split", "name", "row_groups")
-    plans = plan(parts, spec.splits, spec.text_column)
+    plans = plan(parts, spec)
     job = Tokenization.objects.create(
         dataset=dataset,
         tokenizer=tokenizer,

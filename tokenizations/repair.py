@@ -16,10 +16,11 @@ from datasets_app import live
 from datasets_app.errors import JobError
 from datasets_app.jobs import Status
 from datasets_app.models import Dataset
-from datasets_app.repair import RecordedFile, being_deleted, faults_of, report, require_ready
+from datasets_app.repair import RecordedFile, being_deleted, faults_of, hold_dataset, report, require_ready
+from datasets_app.shards import FILTERED, REASONS
 from tokenizations.engine.dataset_files import MANIFEST, OutputFile, data_path, files_of, ledger_path, statistics_path
-from tokenizations.engine.rows import Fate
 from tokenizations.engine.statistics import Statistics
+from tokenizations.engine.vocabulary import beside
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
 from tokenizations.tokenizing import PATHS
 
@@ -111,8 +112,9 @@ def recount_tokenization(tokenization: Tokenization, actor: "User | None") -> st
     said = "Recounted: {kept:,} of {processed:,} rows kept, {tokens:,} tokens.".format(**totals)
     try:
         with transaction.atomic():
+            hold_dataset(tokenization.dataset)
             record(tokenization, counted, facts)
-            tokenization.tell("recounted", f"{tokenization.label}: {said}", actor)
+            tokenization.tell("recounted", f"{tokenization.label}: {said}", actor, redraw=False)
     except IntegrityError as error:
         raise JobError("The ledgers contradict themselves.", "Verify the files to see which are damaged.") from error
     return said
@@ -134,28 +136,33 @@ def count_shard(home: Path, placed: Placed) -> dict[str, int]:
             f"The ledger of shard {shard.index + 1} ({shard.where}) has {counts['processed']:,} rows.",
             "Verify the files to see which are damaged.",
         )
-    return {**counts, **count_sequences(home / data_path(shard.split, number, count))}
+    counts |= count_sequences(home / data_path(shard.split, number, count))
+    if shard.job.options.is_padding:  # which the data file does not tell from text
+        path = home / statistics_path(shard.split, number, count)
+        with readable(path):
+            counts["tokens"] = Statistics.read(path).totals.tokens_written
+    return counts
 
 
 def count_ledger(path: Path) -> dict[str, int]:
-    names = ("processed", "kept", "filtered_empty", "filtered_junk", "with_reason", "tokens_processed")
+    names = ("processed", "kept", *FILTERED, "with_reason", "tokens_processed")
     total = dict.fromkeys(names, 0)
     with readable(path), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(LEDGER_ROWS, columns=LEDGER_COLUMNS):
             kept, reasons = batch["kept"], batch["reason"]
             total["processed"] += batch.num_rows
             total["kept"] += pc.sum(kept).as_py() or 0
-            total["filtered_empty"] += rows_with(reasons, Fate.EMPTY)
-            total["filtered_junk"] += rows_with(reasons, Fate.JUNK)
+            for reason, field in zip(REASONS, FILTERED, strict=True):
+                total[field] += rows_with(reasons, reason)
             total["with_reason"] += len(reasons) - reasons.null_count
             total["tokens_processed"] += pc.sum(batch["tokens"]).as_py() or 0
-    total["filtered"] = total["filtered_empty"] + total["filtered_junk"]
+    total["filtered"] = sum(total[field] for field in FILTERED)
     total["errored"] = total.pop("with_reason") - total["filtered"]
     return total
 
 
-def rows_with(reasons: pa.Array, fate: Fate) -> int:
-    return pc.sum(pc.equal(reasons, fate.reason)).as_py() or 0
+def rows_with(reasons: pa.Array, reason: str) -> int:
+    return pc.sum(pc.equal(reasons, reason)).as_py() or 0
 
 
 def count_sequences(path: Path) -> dict[str, int]:
@@ -172,8 +179,9 @@ def read_statistics(tokenization: Tokenization) -> dict[str, Any]:
         path = tokenization.path / statistics_path(shard.split, number, count)
         with readable(path):
             by_split[shard.split] += Statistics.read(path)
-    splits = {split: statistics.summary() for split, statistics in by_split.items()}
-    return {**sum(by_split.values(), Statistics()).summary(), "splits": splits}
+    vocabulary = beside(tokenization.tokenizer.path)
+    splits = {split: statistics.summary(vocabulary) for split, statistics in by_split.items()}
+    return {**sum(by_split.values(), Statistics()).summary(vocabulary), "splits": splits}
 
 
 def output_bytes(home: Path) -> int:

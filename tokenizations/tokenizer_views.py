@@ -16,6 +16,7 @@ from datasets_app.access import DELETE, can
 from datasets_app.errors import JobError
 from datasets_app.page import Request
 from tokenizations.adding import add_tokenizer as add
+from tokenizations.engine.tokenizer_config import COMPANIONS
 from tokenizations.forms import PAIR, TokenizerForm
 from tokenizations.models import Tokenizer
 
@@ -54,7 +55,7 @@ def added(request: Request, form: TokenizerForm) -> Tokenizer | None:
 def named_copy(file: TemporaryUploadedFile, folder: Path) -> Path:
     """Under the name its content goes by: what the user calls it never becomes part of a path."""
     name = (file.name or "").lower()
-    target = folder / (name if name in PAIR else "tokenizer.json")
+    target = folder / (name if name in PAIR | COMPANIONS else "tokenizer.json")
     Path(file.temporary_file_path()).replace(target)
     return target
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 
 from datasets_app import live, storage
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.jobs import Job, Status
 from datasets_app.leases import Claim
+from datasets_app.shards import Shard
 from datasets_app.slots import Keep
 from tokenizations.engine.dataset_files import (
     OutputFile,
@@ -19,8 +21,10 @@ from tokenizations.engine.dataset_files import (
     verify,
     write_dataset,
 )
+from tokenizations.engine.encoding import FastEncoder, HubEncoder
 from tokenizations.engine.shard_files import DATA, LEDGER, STATISTICS
 from tokenizations.engine.statistics import Statistics
+from tokenizations.engine.vocabulary import beside
 from tokenizations.models import Tokenization
 
 PATHS = {DATA: data_path, LEDGER: ledger_path, STATISTICS: statistics_path}
@@ -41,6 +45,8 @@ class TokenizeWork:
             "probe": None if job.encoder else self._probe(job),
             "part": str(storage.part_path(job.dataset_id, shard.split, shard.part)),
             "row_groups": [shard.first_group, shard.last_group],
+            "split": shard.split,
+            "split_rows": split_rows(job.dataset, shard.split),
             "first_row": shard.first_row,
             "out": str(out),
             "stem": claim.stem,
@@ -52,7 +58,10 @@ class TokenizeWork:
         return {"path": str(storage.part_path(job.dataset_id, first.split, first.part)), "row_group": first.first_group}
 
     def learn(self, job: Job, message: dict[str, Any]) -> None:
-        """Which encoder passed the probe; the first slot to know says it for all."""
+        """Which encoder passed the probe; the first slot to know says it for all. Or that it was wrong after all."""
+        if "mismatch" in message:
+            begin_again(job, message["mismatch"])
+            raise Cancelled
         jobs = Tokenization.objects.filter(pk=job.pk, encoder="", status=Status.RUNNING)
         found = {"encoder": message["encoder"], "encoder_reason": message["reason"]}
         if jobs.update(version=F("version") + 1, **found):
@@ -61,11 +70,11 @@ class TokenizeWork:
     def home(self, job: Job) -> Path:
         return storage.tokenization_dir(job.pk)
 
-    def finalize(self, job: Job, keep: Keep) -> None:
+    def finalize(self, job: Any, keep: Keep) -> None:
         job.refresh_from_db()
         home = self.home(job)
         files, statistics = give_names(job, home, keep)
-        manifest = write_dataset(home, files, provenance(job), statistics)
+        manifest = write_dataset(home, files, provenance(job), statistics, beside(job.tokenizer.path))
         verify(home, files, read=False)
         keep()
         summary = {**manifest["statistics"], "splits": manifest["splits"]}
@@ -79,6 +88,30 @@ class TokenizeWork:
         """Without these two nothing opens the folder as a dataset."""
         for name in ENTRY_POINTS:
             storage.remove(self.home(job) / name)
+
+
+def begin_again(job: Any, mismatch: str) -> None:
+    """Drop whatever the fast encoder made in this job, and start it again with the reference."""
+    fast = Tokenization.objects.filter(pk=job.pk, encoder=FastEncoder.name, status=Status.RUNNING)
+    with transaction.atomic():
+        job.lock_dataset()
+        job.raise_mark()
+        shards = list(job.shards.exclude(state=Shard.State.WAITING).values_list("pk", "files"))
+        said = f"{mismatch} Everything is done again with tokenizers."
+        if not fast.update(encoder=HubEncoder.name, encoder_reason=said, version=F("version") + 1):
+            return  # another slot was faster
+        changes: dict[str, Any] = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
+        again = job.shards.filter(pk__in=[pk for pk, _ in shards])
+        again.update(version=F("version") + 1, **changes, **Shard.NOTHING_DONE)
+        job.tell("encoder", f"{job.label} starts again: {said}")
+    staging = storage.staging_dir(storage.tokenization_dir(job.pk))
+    for file in (file for _, files in shards for file in files):
+        storage.remove(staging / file["name"])
+    job.wake()
+
+
+def split_rows(dataset: Any, split: str) -> int:
+    return next(int(known["rows"]) for known in dataset.splits if known["name"] == split)
 
 
 def give_names(job: Any, home: Path, keep: Keep) -> tuple[list[OutputFile], dict[str, Statistics]]:

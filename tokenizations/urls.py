@@ -7,6 +7,7 @@ app_name = "tokenizations"
 urlpatterns = [
     path("datasets/sample/", views.sample, name="sample"),
     path("datasets/<uuid:dataset_id>/tokenize/", views.new, name="new"),
+    path("datasets/<uuid:dataset_id>/tokenize/preview/", views.preview, name="preview"),
     path("tokenizations/<uuid:job_id>/", views.detail, name="detail"),
     path("tokenizations/<uuid:job_id>/events/", event_views.of_tokenization, name="events"),
     path("tokenizations/<uuid:job_id>/delete/", views.delete, name="delete"),

@@ -17,9 +17,11 @@ from datasets_app.page import Request, by_htmx, versioned, wants_fragment
 from datasets_app.rows import first_rows
 from tokenizations.forms import ComposerForm
 from tokenizations.models import Tokenization, Tokenizer, tokenize
+from tokenizations.previewing import PreviewedRow, previewed
 
 INVALID = 422
 PREVIEW_ROWS = 4
+MISSING = object()
 
 
 @require_http_methods(["GET", "POST"])
@@ -32,11 +34,12 @@ def new(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
     form = ComposerForm(data, dataset=dataset, initial=ComposerForm.initial_for(dataset) | asked(request, dataset))
     if request.method == "POST" and form.is_valid() and (job := start(request, form)):
         return redirect(job)
+    column = form["text_column"].value() or dataset.text_column
     context = {
         "section": "datasets",
         "dataset": dataset,
         "form": form,
-        "rows": first_rows(dataset, PREVIEW_ROWS),
+        "rows": [PreviewedRow(row.get(column, "")) for row in first_rows(dataset, PREVIEW_ROWS)],
         "tokenizers": Tokenizer.objects.visible().count(),
     }
     status = INVALID if request.method == "POST" else 200
@@ -49,8 +52,26 @@ def asked(request: Request, dataset: Dataset) -> dict[str, object]:
         like = uuid.UUID(request.GET.get("like", ""))
     except ValueError:
         return {}
-    earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=like).first()
-    return {**earlier.spec, "tokenizer": earlier.tokenizer_id} if earlier else {}
+    earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=like).select_related("tokenizer").first()
+    if earlier is None:
+        return {}
+    own = earlier.tokenizer.traits
+    filled_in = {"chat_template": own.chat_template, **{f"{role}_token": token for role, token in own.roles.items()}}
+    chosen = {name: value for name, value in earlier.spec.items() if value != filled_in.get(name, MISSING)}
+    return {**chosen, "tokenizer": earlier.tokenizer_id}
+
+
+@require_POST
+def preview(request: Request, dataset_id: uuid.UUID) -> HttpResponseBase:
+    """The texts that the first rows would become with what the form says so far."""
+    dataset = get_object_or_404(Dataset.objects.visible().filter(rows__isnull=False), pk=dataset_id)
+    form = ComposerForm(request.POST, dataset=dataset)
+    context: dict[str, object]
+    try:
+        context = {"rows": previewed(dataset, form.preview_spec, PREVIEW_ROWS)}
+    except JobError as error:
+        context = {"problem": str(error), "advice": error.advice}
+    return render(request, "tokenizations/_preview.html", context)
 
 
 def start(request: Request, form: ComposerForm) -> Tokenization | None:

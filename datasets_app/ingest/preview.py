@@ -7,7 +7,14 @@ from typing import Any
 import pyarrow as pa
 
 from datasets_app.ingest.files import read_rows
-from datasets_app.ingest.schema import columns_of, dump_schema, propose_text_column, text_bytes
+from datasets_app.ingest.schema import (
+    chat_columns,
+    columns_of,
+    dump_schema,
+    propose_text_column,
+    text_bytes,
+    text_columns,
+)
 from datasets_app.ingest.source import Kind, Source
 
 PREVIEW_ROWS = 20
@@ -33,7 +40,8 @@ class Preview:
 def preview(source: Source, rows: int = PREVIEW_ROWS) -> Preview:
     """Read no more than the beginning of a file. Raises JobError as `read_rows` does, if only for that part."""
     table = next(chunk.table for chunk in read_rows(source) if chunk.table is not None and chunk.table.num_rows)
-    text_column = propose_text_column(text_bytes(table))
+    sizes, texts = text_bytes(table), text_columns(table.schema)
+    text_column = propose_text_column({name: sizes[name] for name in texts})
     shown = [{name: _shown(value) for name, value in row.items()} for row in table.slice(0, rows).to_pylist()]
     warnings = _warnings(source, table, text_column)
     return Preview(columns_of(table.schema), shown, text_column, warnings, dump_schema(table.schema))
@@ -41,7 +49,7 @@ def preview(source: Source, rows: int = PREVIEW_ROWS) -> Preview:
 
 def _warnings(source: Source, table: pa.Table, text_column: str | None) -> list[str]:
     warnings = []
-    if text_column is None:
+    if text_column is None and not chat_columns(table.schema):
         warnings.append("No column holds text, so there is nothing to tokenize.")
     if source.kind in (Kind.CSV, Kind.TSV) and table.num_columns == 1:
         name = table.column_names[0]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets_app.errors import JobError
+from datasets_app.ingest.messages import is_messages, words_of
 
 # The most telling name first.
 TEXT_NAMES = ("text", "content", "body", "document", "article", "raw_content", "sentence", "passage")
@@ -118,9 +119,19 @@ def text_columns(schema: pa.Schema) -> list[str]:
     return [field.name for field in schema if is_text(field.type)]
 
 
+def chat_columns(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if is_messages(str(field.type))]
+
+
 def text_bytes(table: pa.Table) -> dict[str, int]:
-    """Bytes of text by column."""
-    return {name: pc.sum(pc.binary_length(table[name])).as_py() or 0 for name in text_columns(table.schema)}
+    """Bytes of text by column; of chats, of what is said in them."""
+    texts = {name: table[name].chunks for name in text_columns(table.schema)}
+    chats = {name: [words_of(chunk) for chunk in table[name].chunks] for name in chat_columns(table.schema)}
+    return {name: sum(map(_bytes, chunks)) for name, chunks in (texts | chats).items()}
+
+
+def _bytes(texts: pa.Array) -> int:
+    return pc.sum(pc.binary_length(texts)).as_py() or 0
 
 
 def propose_text_column(bytes_by_column: dict[str, int]) -> str | None:

@@ -111,7 +111,13 @@ def length_words(spec: dict[str, Any]) -> str:
     length = spec.get("max_length")
     if "max_length" not in spec:
         return "length N/A"
-    return f"up to {length:,} tokens, cut right" if length else "whole rows"
+    if not length:
+        return "whole rows"
+    if spec.get("packing", "none") != "none":
+        return f"blocks of {length:,} tokens"
+    if spec.get("truncation") == "windows":
+        return f"windows of {length:,} tokens"
+    return f"up to {length:,} tokens, cut {spec.get('truncation', 'right')}"
 
 
 @register.filter

@@ -1,4 +1,4 @@
-"""Reads the text of a part in batches that fit an encoder."""
+"""Reads the rows of a part in batches that fit an encoder."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datasets_app.errors import JobError
+from tokenizations.engine.selection import Rows, Selection
+from tokenizations.engine.texts import Sizes, Texts, TextSource, text_sizes
 from tokenizations.engine.tokenizer_files import one_line
 
 # Rows cost something too: of very short ones a batch holds no more than this.
@@ -22,13 +23,22 @@ PROBE_ROWS = 512
 
 @dataclass(frozen=True)
 class TextBatch:
-    """Consecutive rows: their texts (string or large_string, null where there is none) and sizes, int64 bytes."""
+    """Some chosen rows: their numbers in the split and the sizes of their texts, int64, the latter in bytes.
 
-    texts: pa.Array
+    `progress` is how many bytes of stored text, chosen or not, the shard has got on with this batch.
+    """
+
+    made: Texts
+    numbers: Rows
     sizes: npt.NDArray[np.int64]
+    progress: int
 
     def __len__(self) -> int:
         return len(self.sizes)
+
+    @property
+    def texts(self) -> pa.Array:
+        return self.made.texts
 
 
 class Part:
@@ -39,27 +49,28 @@ class Part:
         with self._errors_explained():
             self._file = pq.ParquetFile(path, memory_map=False, pre_buffer=False)
 
-    def check_column(self, column: str) -> None:
-        """Raise JobError unless this is a text column."""
-        schema = self._file.schema_arrow
-        if column not in schema.names or not _is_text(schema.field(column).type):
-            raise JobError(
-                f"{self._path.name} has no text column called {column!r}.", "Choose one of its text columns."
-            )
+    def check(self, source: TextSource) -> None:
+        """Raise JobError unless it has the columns."""
+        source.check(self._file.schema_arrow, self._path.name)
 
-    def texts(self, group: int, column: str) -> pa.Array:
-        """The column in one row group, string or large_string."""
+    def read(self, group: int, columns: Iterable[str]) -> pa.Table:
+        """These columns of one row group."""
         with self._errors_explained():
-            table = self._file.read_row_group(group, columns=[column], use_threads=False)
-            return table.column(column).combine_chunks()
+            return self._file.read_row_group(group, columns=list(columns), use_threads=False)
 
-    def batches(self, groups: Iterable[int], column: str, batch_bytes: int) -> Iterator[TextBatch]:
-        """The column's rows in these row groups, in order, at most `batch_bytes` of text at a time, or one row."""
+    def batches(
+        self, groups: Iterable[int], source: TextSource, selection: Selection, first_row: int, batch_bytes: int
+    ) -> Iterator[TextBatch]:
+        """The chosen rows of these row groups, in order, at most `batch_bytes` of stored text at a time, or one row.
+
+        `first_row` is the number of the first row in its split.
+        """
         for group in groups:
-            texts = self.texts(group, column)
-            sizes = _sizes(texts)
-            for start, stop in _cuts(sizes, batch_bytes):
-                yield TextBatch(texts.slice(start, stop - start), sizes[start:stop])
+            table = self.read(group, source.columns)
+            sizes = source.sizes(table)
+            chosen = selection.within(first_row, len(table))
+            yield from _batches(table, sizes, chosen, source, first_row, batch_bytes)
+            first_row += len(table)
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
@@ -71,25 +82,34 @@ class Part:
             ) from error
 
 
-def probe_rows(part: Part, group: int, column: str) -> list[str]:
-    """Rows to try an encoder on: spread over a row group, up to half a MiB of text, and the longest one within that."""
-    part.check_column(column)
-    texts = part.texts(group, column)
-    sizes = _sizes(texts)
+def _batches(
+    table: pa.Table, sizes: Sizes, chosen: Rows | None, source: TextSource, first_row: int, batch_bytes: int
+) -> Iterator[TextBatch]:
+    done, ends = 0, np.cumsum(sizes)
+    rows = np.arange(len(table)) if chosen is None else chosen
+    for start, stop in _cuts(sizes[rows], batch_bytes):
+        some = table.slice(start, stop - start) if chosen is None else table.take(pa.array(rows[start:stop]))
+        made = source.read(some)
+        last = int(ends[rows[stop - 1]])
+        yield TextBatch(made, rows[start:stop] + first_row, text_sizes(made.texts), last - done)
+        done = last
+
+
+def probe_rows(part: Part, group: int, source: TextSource) -> list[str]:
+    """Texts to try an encoder on: spread over a row group, up to half a MiB, and the longest one within that."""
+    part.check(source)
+    table = part.read(group, source.columns)
+    sizes = source.sizes(table)
     spread = np.unique(np.linspace(0, len(sizes) - 1, PROBE_ROWS).astype(np.int64)) if len(sizes) else np.empty(0, int)
     chosen = spread[np.cumsum(sizes[spread]) <= PROBE_BYTES].tolist()
     if (sizes <= PROBE_BYTES).any():
         chosen.append(int(np.where(sizes <= PROBE_BYTES, sizes, -1).argmax()))
-    raw = texts.take(pa.array(chosen, pa.int64())).cast(pa.large_binary()).to_pylist()
+    texts = source.read(table.take(pa.array(chosen, pa.int64()))).texts
+    raw = texts.cast(pa.large_binary()).to_pylist()
     return [value.decode(errors="replace") for value in raw if value]
 
 
-def _sizes(texts: pa.Array) -> npt.NDArray[np.int64]:
-    sizes: npt.NDArray[np.int64] = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
-    return sizes.astype(np.int64, copy=False)
-
-
-def _cuts(sizes: npt.NDArray[np.int64], batch_bytes: int) -> Iterator[tuple[int, int]]:
+def _cuts(sizes: Sizes, batch_bytes: int) -> Iterator[tuple[int, int]]:
     ends = np.cumsum(sizes)
     start = 0
     while start < len(sizes):
@@ -98,7 +118,3 @@ def _cuts(sizes: npt.NDArray[np.int64], batch_bytes: int) -> Iterator[tuple[int,
         stop = min(max(stop, start + 1), start + BATCH_ROWS)
         yield start, stop
         start = stop
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -6,36 +6,52 @@ from pathlib import Path
 
 from datasets_app import children
 from tokenizations.engine.batches import Part, probe_rows
+from tokenizations.engine.chat import check_template
 from tokenizations.engine.encoding import choose_encoder, load_encoder
+from tokenizations.engine.preview import preview
+from tokenizations.engine.rechecking import Mismatch
 from tokenizations.engine.recipe import LoadedTokenizer
 from tokenizations.engine.shard_encoding import ShardJob, encode_shard
 from tokenizations.engine.shard_files import HashedFile
+from tokenizations.engine.spec import Spec
+from tokenizations.engine.texts import TextSource
 from tokenizations.engine.tokenizer_files import read_tokenizer
 
 # Jobs take turns, so a slot goes back and forth between a few tokenizers.
 LOADED_AT_ONCE = 3
 
-_loaded: OrderedDict[tuple[str, str], LoadedTokenizer] = OrderedDict()
+# What an encoder was loaded from, its name, and whether it knows special tokens that are written in a text.
+Key = tuple[Path, str, bool]
+
+_loaded: OrderedDict[Key, LoadedTokenizer] = OrderedDict()
 
 
 def handle(request: children.Message) -> Iterator[children.Message]:
-    """Answer one request, by what it names: a part to tokenize, or files to read a tokenizer from."""
+    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, or a chat template."""
     if "read_tokenizer" in request:
         yield from _read_tokenizer(request)
+    elif "chat_template" in request:
+        check_template(request["chat_template"], request["tokens"])
+        yield {"done": {}}
+    elif "preview" in request:
+        yield {"done": {"texts": preview(**request["preview"])}}
     else:
         yield from _tokenize(request)
 
 
 def _tokenize(request: children.Message) -> Iterator[children.Message]:
     job = ShardJob.from_dict(request)
-    path, name = Path(request["tokenizer"]), request["encoder"]
+    path, name, parse = Path(request["tokenizer"]), request["encoder"], job.spec.parse_special_tokens
     yield {"stage": "Loading Tokenizer"}
     if not name:
-        choice = choose_encoder(path, _probe(request, job.spec.text_column))
+        choice = choose_encoder(path, job.spec, _probe(request, job.spec))
         name = choice.name
-        _keep((str(path), name), LoadedTokenizer(path, choice.encoder))
+        _keep((path, name, parse), LoadedTokenizer(path, choice.encoder, parse))
         yield {"encoder": name, "reason": choice.reason}
-    yield from encode_shard(job, _tokenizer(path, name))
+    try:
+        yield from encode_shard(job, _tokenizer((path, name, parse)))
+    except Mismatch as mismatch:
+        yield {"mismatch": str(mismatch)}
 
 
 def _read_tokenizer(request: children.Message) -> Iterator[children.Message]:
@@ -46,20 +62,20 @@ def _read_tokenizer(request: children.Message) -> Iterator[children.Message]:
     yield {"done": facts.to_dict()}
 
 
-def _probe(request: children.Message, column: str) -> list[str]:
+def _probe(request: children.Message, spec: Spec) -> list[str]:
     probe = request.get("probe")
-    return probe_rows(Part(Path(probe["path"])), probe["row_group"], column) if probe else []
+    return probe_rows(Part(Path(probe["path"])), probe["row_group"], TextSource(spec)) if probe else []
 
 
-def _tokenizer(path: Path, name: str) -> LoadedTokenizer:
-    key = (str(path), name)
+def _tokenizer(key: Key) -> LoadedTokenizer:
+    path, name, parse = key
     if key not in _loaded:
-        _keep(key, LoadedTokenizer(path, load_encoder(path, name)))
+        _keep(key, LoadedTokenizer(path, load_encoder(path, name, parse), parse))
     _loaded.move_to_end(key)
     return _loaded[key]
 
 
-def _keep(key: tuple[str, str], tokenizer: LoadedTokenizer) -> None:
+def _keep(key: Key, tokenizer: LoadedTokenizer) -> None:
     _loaded[key] = tokenizer
     while len(_loaded) > LOADED_AT_ONCE:
         _loaded.popitem(last=False)

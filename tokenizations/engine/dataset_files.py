@@ -15,10 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from datasets_app.errors import JobError, disk_full_explained
-from tokenizations.engine.shaping import schema
+from tokenizations.engine.sequences import schema
 from tokenizations.engine.shard_files import DATA, HashedFile, sync_directory
 from tokenizations.engine.spec import FORMAT_VERSION, Spec
 from tokenizations.engine.statistics import Statistics
+from tokenizations.engine.vocabulary import Vocabulary
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
@@ -66,11 +67,16 @@ def statistics_path(split: str, number: int, count: int) -> str:
 
 
 def write_dataset(
-    out: Path, files: Iterable[OutputFile], provenance: Provenance, statistics: Mapping[str, Statistics]
+    out: Path,
+    files: Iterable[OutputFile],
+    provenance: Provenance,
+    statistics: Mapping[str, Statistics],
+    vocabulary: Vocabulary | None = None,
 ) -> dict[str, Any]:
     """Write everything but `files`, which are in place under `out` already, and return the manifest.
 
-    `statistics` are by split; a split of the spec without any counts as one without rows. The manifest comes last and
+    `statistics` are by split; a split of the spec without any counts as one without rows. `vocabulary` puts words to
+    the most frequent tokens. The manifest comes last and
     at once: a folder without one is not finished. Raises JobError when the disk is full.
     """
     files = sorted(files, key=lambda file: file.path)
@@ -84,7 +90,7 @@ def write_dataset(
             files += _split_state(out, split, data, provenance.spec)
         files.append(_write(out, "dataset_dict.json", "", _json({"splits": list(provenance.spec.splits)})))
         files.append(_write(out, CARD, "", _card(provenance, statistics).encode()))
-        manifest = _manifest(files, provenance, statistics)
+        manifest = _manifest(files, provenance, statistics, vocabulary)
         _write(out, f"{MANIFEST}.part", "", _json(manifest))
         (out / f"{MANIFEST}.part").replace(out / MANIFEST)
         sync_directory(out)
@@ -133,14 +139,20 @@ def _split_state(out: Path, split: str, data: Sequence[OutputFile], spec: Spec) 
 
 
 def _features(spec: Spec) -> dict[str, Any]:
-    return {
-        field.name: {"feature": {"dtype": str(field.type.value_type), "_type": "Value"}, "_type": "List"}
-        for field in schema(spec)
-    }
+    return {field.name: _feature(field.type) for field in schema(spec)}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    return {"dtype": str(kind), "_type": "Value"}
 
 
 def _manifest(
-    files: Iterable[OutputFile], provenance: Provenance, statistics: Mapping[str, Statistics]
+    files: Iterable[OutputFile],
+    provenance: Provenance,
+    statistics: Mapping[str, Statistics],
+    vocabulary: Vocabulary | None,
 ) -> dict[str, Any]:
     spec = provenance.spec
     return {
@@ -152,8 +164,8 @@ def _manifest(
         "encoder": provenance.encoder,
         "spec": spec.to_dict(),
         "files": [asdict(file) for file in sorted(files, key=lambda file: file.path)],
-        "statistics": sum(statistics.values(), Statistics()).summary(),
-        "splits": {split: statistics.get(split, Statistics()).summary() for split in spec.splits},
+        "statistics": sum(statistics.values(), Statistics()).summary(vocabulary),
+        "splits": {split: statistics.get(split, Statistics()).summary(vocabulary) for split in spec.splits},
     }
 
 
@@ -180,7 +192,9 @@ def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:
         for split in spec.splits
         for figures in [statistics.get(split, Statistics())]
     ]
-    options = [f"- {name}: {_inert(json.dumps(value))}" for name, value in spec.to_dict().items()]
+    defaults = Spec(spec.text_column, ()).to_dict()
+    chosen = {name: value for name, value in spec.to_dict().items() if name == "text_column" or value != defaults[name]}
+    options = [f"- {name}: {_inert(json.dumps(value))}" for name, value in chosen.items()]
     return "\n".join(
         [
             *_front_matter([split for split in spec.splits if split in statistics and statistics[split].lengths.rows]),
@@ -192,7 +206,7 @@ def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:
             "|---|---:|---:|",
             *rows,
             "",
-            "Options:",
+            "Options, the others being at their defaults:",
             "",
             *options,
             "",

@@ -1,7 +1,10 @@
-"""Turns texts into flat token ids: with fastokens where it gives the reference's ids, else with `tokenizers`."""
+"""Turns texts into flat token ids: with fastokens where it gives the reference's ids, else with `tokenizers`.
+
+An encoder is told once whether special tokens that are written in a text count as such, or are text like any other.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -10,10 +13,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from fastokens import Tokenizer as FastTokenizer
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.probe import probe_texts
+from tokenizations.engine.spec import Spec
+from tokenizations.engine.texts import Spans
 from tokenizations.engine.tokenizer_files import is_panic, load, read_file, refused_as
 
 MIB = 1 << 20
@@ -24,8 +29,11 @@ HUB_BATCH_BYTES = MIB // 2
 HUB_ROW_BYTES = 4 * MIB
 PROBED_ADDED_TOKENS = 64
 
+NEEDS_PLACES = "The assistant mask has to know where in a text each token lies, which fastokens does not say."
+
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.int8]
 
 
 class Encoder(Protocol):
@@ -52,9 +60,9 @@ class FastEncoder:
     batch_bytes = FAST_BATCH_BYTES
     row_bytes = None
 
-    def __init__(self, json_bytes: bytes) -> None:
+    def __init__(self, json_bytes: bytes, parse_special_tokens: bool = True) -> None:
         with refused_as("fastokens cannot load this tokenizer"):
-            self._tokenizer = FastTokenizer.from_json_str(_bare(json_bytes))
+            self._tokenizer = FastTokenizer.from_json_str(_bare(json_bytes, parse_special_tokens))
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]:
         ids, offsets = self._tokenizer.encode_batch_flat(texts)
@@ -68,14 +76,22 @@ class HubEncoder:
     batch_bytes = HUB_BATCH_BYTES
     row_bytes = HUB_ROW_BYTES
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, parse_special_tokens: bool = True) -> None:
+        tokenizer.encode_special_tokens = not parse_special_tokens
+        self.tokenizer = tokenizer
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]:
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum([len(row) for row in rows], out=offsets[1:])
-        return np.fromiter(chain.from_iterable(rows), np.uint32, offsets[-1]), offsets
+        return _flat([encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)])
+
+    def encode_marked(self, texts: Sequence[str], spans: Sequence[Spans]) -> tuple[Ids, Offsets, Marks]:
+        """Also int8 marks, 1 for tokens that lie in the character spans of their text, as transformers has them."""
+        encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        ids, offsets = _flat([encoding.ids for encoding in encodings])
+        marks = np.zeros(len(ids), np.int8)
+        for encoding, first, said in zip(encodings, offsets, spans, strict=False):
+            for start, stop in _tokens_within(encoding, said):
+                marks[first + start : first + stop] = 1
+        return ids, offsets, marks
 
 
 @dataclass(frozen=True)
@@ -87,16 +103,19 @@ class Choice:
     reason: str
 
 
-def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
+def choose_encoder(tokenizer_path: Path, spec: Spec, texts: Sequence[str] = ()) -> Choice:
     """The fast encoder if it loads and agrees with the reference on the fixed probe and on `texts`, else the reference.
 
     Takes about a second. Raises JobError if the file is not a tokenizer at all.
     """
     json_bytes = read_file(tokenizer_path)
     tokenizer = load(json_bytes)
-    hub = HubEncoder(tokenizer)
+    parse = spec.parse_special_tokens
+    hub = HubEncoder(tokenizer, parse)
+    if spec.assistant_mask:
+        return Choice(hub, hub.name, NEEDS_PLACES)
     try:
-        fast = FastEncoder(json_bytes)
+        fast = FastEncoder(json_bytes, parse)
     except JobError as error:
         return Choice(hub, hub.name, str(error))
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
@@ -106,24 +125,41 @@ def choose_encoder(tokenizer_path: Path, texts: Sequence[str] = ()) -> Choice:
     return Choice(fast, fast.name, f"fastokens gave the same tokens as tokenizers on {len(probe):,} probe texts.")
 
 
-def load_encoder(tokenizer_path: Path, name: str) -> Encoder:
+def load_encoder(tokenizer_path: Path, name: str, parse_special_tokens: bool = True) -> Encoder:
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
     json_bytes = read_file(tokenizer_path)
     match name:
         case FastEncoder.name:
-            return FastEncoder(json_bytes)
+            return FastEncoder(json_bytes, parse_special_tokens)
         case HubEncoder.name:
-            return HubEncoder(load(json_bytes))
+            return HubEncoder(load(json_bytes), parse_special_tokens)
     raise JobError(f"There is no encoder called {name!r}.", "Let the engine choose one.")
 
 
-def _bare(json_bytes: bytes) -> str:
+def _bare(json_bytes: bytes, parse_special_tokens: bool) -> str:
     # We cut, pad and add special tokens ourselves, and fastokens refuses some tokenizers only for how they do that.
     content = json.loads(json_bytes)
     extras = [name for name in ("post_processor", "truncation", "padding") if content.get(name) is not None]
-    if not extras:
+    if not extras and parse_special_tokens:
         return json_bytes.decode()
+    if not parse_special_tokens:
+        content["added_tokens"] = [token for token in content.get("added_tokens", []) if not token["special"]]
     return json.dumps(content | dict.fromkeys(extras), ensure_ascii=False)
+
+
+def _flat(rows: list[list[int]]) -> tuple[Ids, Offsets]:
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return np.fromiter(chain.from_iterable(rows), np.uint32, offsets[-1]), offsets
+
+
+def _tokens_within(encoding: Encoding, spans: Spans) -> Iterator[tuple[int, int]]:
+    for first, stop in spans:
+        start = encoding.char_to_token(first)
+        if start is None:  # the text goes on where no token does
+            return
+        last = encoding.char_to_token(stop - 1)
+        yield start, len(encoding) if last is None else last + 1
 
 
 def _agree(fast: Encoder, hub: Encoder, text: str) -> bool:

@@ -2,12 +2,13 @@
 
 import string
 import unicodedata
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from tokenizations.engine.encoding import Ids, Offsets
-from tokenizations.engine.spec import FILTER_MODES, FilterMode
+from tokenizations.engine.spec import FILTER_MODES, FilterMode, Spec
 from tokenizations.engine.vocabulary import Vocabulary
 
 Levels = npt.NDArray[np.uint8]
@@ -46,9 +47,27 @@ def junk_level(text: str) -> int:
     return NEVER
 
 
-def junk_tokens(levels: Levels, mode: FilterMode) -> Mask:
-    """Which ids are junk in this mode. Modes are nested: a token stays junk in every later one."""
-    return levels <= FILTER_MODES.index(mode)
+def junk_tokens(vocabulary: Vocabulary, levels: Levels, spec: Spec) -> Mask:
+    """Which ids are junk, bool by id. Modes are nested: a token stays junk in every later one.
+
+    Beside the mode's: tokens with any of `junk_characters`, and with `remove_all_punctuation` those with any
+    punctuation mark. The texts in `keep_tokens` are good whatever else is said; white space around them counts only
+    where there is nothing else.
+    """
+    junk = levels <= FILTER_MODES.index(spec.filter_mode)
+    if spec.junk_characters:
+        characters = frozenset(spec.junk_characters)
+        junk |= _which(vocabulary, lambda text: not characters.isdisjoint(text))
+    if spec.remove_all_punctuation:
+        junk |= _which(vocabulary, lambda text: any(map(_is_punctuation, text)))
+    if spec.keep_tokens:
+        kept = {text.strip() or text for text in spec.keep_tokens}
+        junk &= ~_which(vocabulary, lambda text: (text.strip() or text) in kept)
+    return junk & ~vocabulary.pieces
+
+
+def _which(vocabulary: Vocabulary, is_so: Callable[[str], bool]) -> Mask:
+    return np.fromiter(map(is_so, vocabulary.texts), np.bool_, len(vocabulary.texts))
 
 
 def junk_ratios(ids: Ids, offsets: Offsets, junk: Mask) -> Ratios:

@@ -1,84 +1,88 @@
-"""Turns the ids of whole rows into sequences: cut, and with the special tokens around them."""
+"""Makes the sequences of a shard out of its encoded rows: cut, framed, packed, padded."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from tokenizations.engine.encoding import Ids, Offsets
-from tokenizations.engine.spec import Spec
+from tokenizations.engine.cutting import Documents, kept_documents, whole_pieces, windows
+from tokenizations.engine.framing import framed
+from tokenizations.engine.packing import packer_of
+from tokenizations.engine.padding import padder_of
+from tokenizations.engine.ragged import Lengths
+from tokenizations.engine.rows import EncodedRows
+from tokenizations.engine.sequences import Sequences, numbered
+from tokenizations.engine.spec import Packing, Spec, Truncation
 from tokenizations.engine.special_tokens import Frame
 
-Mask = npt.NDArray[np.bool_]
-Lengths = npt.NDArray[np.int64]
 
+class Shaper:
+    """For one shard: what waits for more rows, and which sequences the tokens of each kept row went to.
 
-@dataclass(frozen=True)
-class Sequences:
-    """The kept rows after the cut: `content` uint32 and `lengths` int64 without special tokens, `ids` int32 with.
-
-    `offsets`, int32, are those of the rows in `ids`; `whole` are the lengths before the cut.
+    `specials` counts the special tokens that were put around pieces, `repeated` the tokens that windows have in common
+    with the ones before, and `dropped` the tokens that packing left out.
     """
 
-    content: Ids
-    lengths: Lengths
-    whole: Lengths
-    ids: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int32]
+    def __init__(self, spec: Spec, frame: Frame, pad_id: int | None) -> None:
+        self._spec = spec
+        self._frame = frame
+        self._room = None if spec.max_length is None else spec.max_length - len(frame)
+        self._packer = packer_of(spec)
+        self._padder = padder_of(spec, pad_id)
+        self._numbers: list[npt.NDArray[np.int64]] = []
+        self._documents = self._sequences = 0
+        self._places: list[tuple[Lengths, Lengths]] = []
+        self.specials = self.repeated = 0
 
-    def __len__(self) -> int:
-        return len(self.lengths)
+    @property
+    def dropped(self) -> int:
+        return self._packer.dropped
 
+    @property
+    def numbers(self) -> npt.NDArray[np.int64]:
+        """The number in the split of every document so far, int64."""
+        self._numbers = [np.concatenate([np.empty(0, np.int64), *self._numbers])]
+        return self._numbers[0]
 
-def shape(ids: Ids, offsets: Offsets, kept: Mask, max_length: int | None, frame: Frame) -> Sequences:
-    """Drop the rows that are not kept, cut the rest on the right to `max_length` with the frame, put the frame on."""
-    whole = np.diff(offsets)[kept]
-    lengths = whole if max_length is None else np.minimum(whole, max_length - len(frame))
-    content = ids
-    if int(lengths.sum()) != len(ids):
-        content = ids[_inside(offsets[:-1][kept], lengths, len(ids))]
-    framed, framed_offsets = _put_on(frame, content, lengths)
-    return Sequences(content, lengths, whole, framed, framed_offsets)
+    def documents(self, rows: EncodedRows, numbers: npt.NDArray[np.int64]) -> Documents:
+        """The kept rows, cut; concatenated documents are not."""
+        room = None if self._spec.packing == Packing.CONCATENATE else self._room
+        return kept_documents(rows, numbers, room, self._spec.truncation)
 
+    def add(self, documents: Documents) -> Iterator[Sequences]:
+        """The sequences that are finished with these, which may be none."""
+        pieces = whole_pieces(documents)
+        if self._spec.truncation == Truncation.WINDOWS and self._room is not None:
+            pieces = windows(documents, self._room, self._spec.stride)
+        sequences = framed(pieces, self._frame, self._documents, is_special=self._spec.special_tokens_mask)
+        self._numbers.append(documents.numbers)
+        self._documents += len(documents)
+        self.repeated += len(pieces.content) - len(documents.content)
+        self.specials += int(sequences.lengths.sum()) - len(pieces.content)
+        for packed in self._packer.add(sequences):
+            yield from self._padder.add(self._placed(packed))
 
-def schema(spec: Spec) -> pa.Schema:
-    """The columns of the output."""
-    fields = [pa.field("input_ids", pa.list_(pa.int32()))]
-    if spec.attention_mask:
-        fields.append(pa.field("attention_mask", pa.list_(pa.int8())))
-    return pa.schema(fields)
+    def rest(self) -> Iterator[Sequences]:
+        """What is left when all documents have been added."""
+        for packed in self._packer.rest():
+            yield from self._padder.add(self._placed(packed))
+        yield from self._padder.rest()
 
+    def places(self) -> tuple[Lengths, Lengths] | None:
+        """By document, offsets and the numbers in the shard of its sequences; None where every document is one."""
+        if self._spec.is_one_to_one:
+            return None
+        nothing = np.empty(0, np.int64)
+        documents = np.concatenate([nothing, *(found for found, _ in self._places)])
+        sequences = np.concatenate([nothing, *(found for _, found in self._places)])
+        order = np.lexsort([sequences, documents])
+        counts = np.bincount(documents, minlength=self._documents)
+        return np.concatenate([[0], np.cumsum(counts)]), sequences[order]
 
-def record_batch(sequences: Sequences, spec: Spec) -> pa.RecordBatch:
-    """The sequences as Arrow, with the mask if the spec asks for it."""
-    offsets = pa.array(sequences.offsets)
-    columns = [pa.ListArray.from_arrays(offsets, pa.array(sequences.ids))]
-    if spec.attention_mask:
-        columns.append(pa.ListArray.from_arrays(offsets, pa.array(np.ones(len(sequences.ids), np.int8))))
-    return pa.RecordBatch.from_arrays(columns, schema=schema(spec))
-
-
-def _inside(starts: Offsets, lengths: Lengths, size: int) -> Mask:
-    # +1 where a row starts and -1 where it ends: the running sum is 1 inside. Rows without tokens would count twice.
-    starts, lengths = starts[lengths > 0], lengths[lengths > 0]
-    steps = np.zeros(size + 1, np.int8)
-    steps[starts] += 1
-    steps[starts + lengths] -= 1
-    return np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-
-
-def _put_on(frame: Frame, content: Ids, lengths: Lengths) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    offsets = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths + len(frame), out=offsets[1:])
-    if not len(frame):
-        return content.view(np.int32), offsets
-    framed = np.empty(offsets[-1], np.int32)
-    is_content = np.ones(len(framed), np.bool_)
-    places = [offsets[:-1] + position for position in range(len(frame.before))]
-    places += [offsets[1:] - len(frame.after) + position for position in range(len(frame.after))]
-    for place, token in zip(places, np.concatenate([frame.before, frame.after]), strict=True):
-        framed[place] = token
-        is_content[place] = False
-    framed[is_content] = content.view(np.int32)
-    return framed, offsets
+    def _placed(self, sequences: Sequences) -> Sequences:
+        if not self._spec.is_one_to_one:
+            segments = sequences.segments
+            numbers = np.repeat(np.arange(self._sequences, self._sequences + len(sequences)), segments.counts)
+            self._places.append((segments.documents, numbers))
+        self._sequences += len(sequences)
+        return numbered(sequences, self._spec)

@@ -13,7 +13,8 @@ from datasets_app.errors import disk_full_explained
 from tokenizations.engine.batches import Part, TextBatch
 from tokenizations.engine.recipe import Cooked, LoadedTokenizer, Recipe
 from tokenizations.engine.rows import ERRORED, FILTERED, Fate
-from tokenizations.engine.shaping import record_batch, schema
+from tokenizations.engine.selection import Selection
+from tokenizations.engine.sequences import Sequences, record_batch, schema
 from tokenizations.engine.shard_files import (
     DATA,
     LEDGER,
@@ -32,11 +33,16 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class ShardJob:
-    """Row groups of a part, to be written to `<out>/<stem>.*`; `first_row` is the first one's number in the split."""
+    """Row groups of a part, to be written to `<out>/<stem>.*`.
+
+    `first_row` is the number of the first row in the split `split`, which has `split_rows`.
+    """
 
     spec: Spec
     part: Path
     row_groups: range
+    split: str
+    split_rows: int
     first_row: int
     out: Path
     stem: str
@@ -47,6 +53,8 @@ class ShardJob:
             spec=Spec.from_dict(request["spec"]),
             part=Path(request["part"]),
             row_groups=range(*request["row_groups"]),
+            split=request["split"],
+            split_rows=request["split_rows"],
             first_row=request["first_row"],
             out=Path(request["out"]),
             stem=request["stem"],
@@ -71,16 +79,19 @@ class Counts:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: TextBatch, cooked: Cooked) -> None:
+        """Rows are counted when they are encoded, sequences when they are written: packing comes between the two."""
         rows_of = np.bincount(cooked.rows.fates, minlength=len(Fate)).tolist()
         self.processed += len(batch)
         self.kept += rows_of[Fate.KEPT]
         self.filtered += sum(rows_of[fate] for fate in FILTERED)
         self.errored += sum(rows_of[fate] for fate in ERRORED)
         self.reasons.update({fate.reason: rows_of[fate] for fate in FILTERED | ERRORED if rows_of[fate]})
-        self.bytes += int(batch.sizes.sum())
+        self.bytes += batch.progress
         self.tokens_processed += len(cooked.rows.ids)
-        self.tokens += len(cooked.sequences.ids)
-        self.sequences += len(cooked.sequences)
+
+    def add_written(self, sequences: Sequences) -> None:
+        self.tokens += int(sequences.unpadded.sum())
+        self.sequences += len(sequences)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"reasons": dict(sorted(self.reasons.items()))}
@@ -89,35 +100,69 @@ class Counts:
 def encode_shard(job: ShardJob, tokenizer: LoadedTokenizer) -> Iterator[Message]:
     """Yield the stage, the counts after each batch, and last `{"done": {"counts", "files"}}` with the files on disk.
 
-    The same input gives the same bytes. Raises JobError for what the user can mend.
+    The same input gives the same bytes. Raises JobError for what the user can mend, and Mismatch when the fast encoder
+    is found to be wrong.
     """
     yield {"stage": "Loading Dataset"}
     part = Part(job.part)
     yield {"stage": "Analyzing Schema"}
-    part.check_column(job.spec.text_column)
     recipe = Recipe(job.spec, tokenizer)
+    part.check(recipe.source)
     yield {"stage": "Tokenizing"}
-    counts, statistics, ledger = Counts(), Statistics(), Ledger(job.first_row)
+    shard = _Shard(job, recipe)
     with disk_full_explained():
         with HashedFile(job.path(DATA)) as data, pa.ipc.new_stream(data, schema(job.spec)) as stream:
-            for batch in part.batches(job.row_groups, job.spec.text_column, recipe.encoder.batch_bytes):
-                cooked = recipe.cook(batch)
-                if len(cooked.sequences):
-                    stream.write_batch(record_batch(cooked.sequences, job.spec))
-                ledger.add(cooked.rows, cooked.junk_ratios)
-                statistics.add(batch.texts, cooked.rows, cooked.sequences)
-                counts.add(batch, cooked)
-                yield {"counts": counts.to_dict()}
+            for batch in shard.batches(part):
+                shard.take(batch, stream)
+                yield {"counts": shard.counts.to_dict()}
+            shard.finish(stream)
         yield {"stage": "Saving"}
-        statistics.add_vocabulary(tokenizer.vocabulary, tokenizer.unknown_id)
-        files = [data.facts(DATA, counts.sequences), *_write_tables(job, ledger, statistics)]
-    yield {"done": {"counts": counts.to_dict(), "files": [file.to_dict() for file in files]}}
+        shard.statistics.add_vocabulary(tokenizer.vocabulary, tokenizer.unknown_id)
+        files = [data.facts(DATA, shard.counts.sequences), *_write_tables(job, shard)]
+    yield {"done": {"counts": shard.counts.to_dict(), "files": [file.to_dict() for file in files]}}
 
 
-def _write_tables(job: ShardJob, ledger: Ledger, statistics: Statistics) -> list[FileFacts]:
+class _Shard:
+    """The state of one shard while it is worked off."""
+
+    def __init__(self, job: ShardJob, recipe: Recipe) -> None:
+        self._job = job
+        self._recipe = recipe
+        self.shaper = recipe.shaper()
+        self.counts, self.statistics, self.ledger = Counts(), Statistics(), Ledger()
+
+    def batches(self, part: Part) -> Iterator[TextBatch]:
+        job, recipe = self._job, self._recipe
+        selection = Selection(job.spec, job.split, job.split_rows)
+        return part.batches(job.row_groups, recipe.source, selection, job.first_row, recipe.encoder.batch_bytes)
+
+    def take(self, batch: TextBatch, stream: pa.ipc.RecordBatchStreamWriter) -> None:
+        cooked = self._recipe.cook(batch)
+        documents = self.shaper.documents(cooked.rows, batch.numbers)
+        self.counts.add(batch, cooked)
+        self.ledger.add(cooked.rows, batch.numbers, cooked.junk_ratios)
+        self.statistics.add(batch.texts, cooked.rows, documents)
+        self._write(self.shaper.add(documents), stream)
+
+    def finish(self, stream: pa.ipc.RecordBatchStreamWriter) -> None:
+        self._write(self.shaper.rest(), stream)
+        self.statistics.add_shaping(self.shaper.specials, self.shaper.repeated, self.shaper.dropped)
+
+    def _write(self, made: Iterator[Sequences], stream: pa.ipc.RecordBatchStreamWriter) -> None:
+        spec = self._job.spec
+        for sequences in made:
+            if len(sequences):
+                numbers = self.shaper.numbers if spec.source_row else None
+                stream.write_batch(record_batch(sequences, spec, numbers))
+                self.counts.add_written(sequences)
+                self.statistics.add_sequences(sequences, is_own_table=not spec.is_one_to_one)
+
+
+def _write_tables(job: ShardJob, shard: _Shard) -> list[FileFacts]:
     with HashedFile(job.path(LEDGER)) as ledger_file:
-        ledger.write(ledger_file)
+        shard.ledger.write(ledger_file, shard.shaper.places())
     with HashedFile(job.path(STATISTICS)) as statistics_file:
-        statistics.write(statistics_file)
+        shard.statistics.write(statistics_file)
     sync_directory(job.out)
-    return [ledger_file.facts(LEDGER, ledger.rows), statistics_file.facts(STATISTICS, ledger.rows)]
+    rows = shard.ledger.rows
+    return [ledger_file.facts(LEDGER, rows), statistics_file.facts(STATISTICS, rows)]

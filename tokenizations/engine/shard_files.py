@@ -16,6 +16,9 @@ from tokenizations.engine.rows import EncodedRows, Fate
 
 DATA, LEDGER, STATISTICS = "data", "ledger", "statistics"
 SUFFIXES = {DATA: ".arrow", LEDGER: ".ledger.parquet", STATISTICS: ".stats.parquet"}
+SEQUENCES = "sequences"
+# By document, offsets in the numbers of its sequences, and these.
+Places = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 # `source_row` counts within the split; `tokens` are the row's own, before the cut; `junk` is null where nobody asked.
 LEDGER_SCHEMA = pa.schema(
     [
@@ -83,17 +86,17 @@ class HashedFile:
 class Ledger:
     """What became of each row of a shard."""
 
-    def __init__(self, first_row: int) -> None:
-        self._first_row = first_row
+    def __init__(self) -> None:
         self._tables: list[pa.Table] = []
         self.rows = 0
 
-    def add(self, rows: EncodedRows, ratios: npt.NDArray[np.float64] | None) -> None:
-        first, self.rows = self.rows, self.rows + len(rows.fates)
+    def add(self, rows: EncodedRows, numbers: npt.NDArray[np.int64], ratios: npt.NDArray[np.float64] | None) -> None:
+        """`numbers` are those of the rows in their split."""
+        self.rows += len(rows.fates)
         early = (rows.fates != Fate.KEPT) & (rows.fates != Fate.JUNK)
         junk = pa.nulls(len(early), pa.float32()) if ratios is None else pa.array(ratios, pa.float64(), mask=early)
         columns = [
-            pa.array(np.arange(first, self.rows) + self._first_row),
+            pa.array(numbers),
             pa.array(np.diff(rows.offsets).astype(np.int32)),
             junk.cast(pa.float32(), safe=False),
             pa.array(rows.fates == Fate.KEPT),
@@ -101,9 +104,18 @@ class Ledger:
         ]
         self._tables.append(pa.Table.from_arrays(columns, schema=LEDGER_SCHEMA))
 
-    def write(self, file: HashedFile) -> None:
+    def write(self, file: HashedFile, places: Places | None) -> None:
+        """With the sequences of each row, numbered in the shard's data file, unless `places` is None."""
         table = pa.concat_tables([LEDGER_SCHEMA.empty_table(), *self._tables]).combine_chunks()
+        if places is not None:
+            table = table.append_column(SEQUENCES, _sequences(table["kept"].to_numpy(), *places))
         pq.write_table(table, file, compression="zstd", use_dictionary=["reason"])
+
+
+def _sequences(kept: npt.NDArray[np.bool_], offsets: npt.NDArray[np.int64], found: npt.NDArray[np.int64]) -> pa.Array:
+    counts = np.zeros(len(kept), np.int64)
+    counts[kept] = np.diff(offsets)
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32()), pa.array(found))
 
 
 @cache

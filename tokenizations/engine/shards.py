@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.errors import JobError
+from tokenizations.engine.columns import columns_of
+from tokenizations.engine.selection import Selection
+from tokenizations.engine.spec import Spec
 
 MIB = 1 << 20
 SHARD_BYTES = 32 * MIB
@@ -14,7 +17,10 @@ SHARD_ROWS = 1 << 22
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """Row groups `first_group` up to but without `last_group` of one part; `first_row` is counted in the split."""
+    """Row groups `first_group` up to but without `last_group` of one part; `first_row` is counted in the split.
+
+    `rows` are the chosen ones among them, and `bytes` the text of all.
+    """
 
     split: str
     part: str
@@ -25,55 +31,81 @@ class ShardPlan:
     bytes: int
 
 
+@dataclass(frozen=True)
+class _Group:
+    number: int
+    first_row: int
+    rows: int
+    chosen: int
+    bytes: int
+
+
 def plan(
-    parts: Iterable[Mapping[str, Any]],
-    splits: Sequence[str],
-    column: str,
-    max_bytes: int = SHARD_BYTES,
-    max_rows: int = SHARD_ROWS,
+    parts: Iterable[Mapping[str, Any]], spec: Spec, max_bytes: int = SHARD_BYTES, max_rows: int = SHARD_ROWS
 ) -> list[ShardPlan]:
     """Cut the splits into shards of consecutive row groups with at most `max_bytes` of text, or one row group.
 
     `parts` are in source order, each `{"split", "name", "row_groups": [{"rows": n, "bytes": {column: text bytes}}]}`;
-    a split without rows has a part without row groups. The cut depends on nothing else.
-    Raises JobError for a split or column that is not there.
+    a split without rows has a part without row groups. The cut depends on nothing else. Row groups at the end of a
+    shard of which no row is chosen are left out. Raises JobError for a split or column that is not there.
     """
     by_split: dict[str, list[Mapping[str, Any]]] = {}
     for part in parts:
         by_split.setdefault(part["split"], []).append(part)
     shards = []
-    for split in splits:
+    for split in spec.splits:
         if split not in by_split:
             raise JobError(f"The dataset has no split called {split!r}.", f"Choose among {', '.join(by_split)}.")
-        first_row = 0
+        rows = sum(group["rows"] for part in by_split[split] for group in part["row_groups"])
+        selection, first_row = Selection(spec, split, rows), 0
         for part in by_split[split]:
-            for shard in _cut_part(part, column, first_row, max_bytes, max_rows):
-                shards.append(shard)
-                first_row += shard.rows
+            groups = _groups(part, columns_of(spec), selection, first_row)
+            shards += list(_cut(part, groups, max_bytes, max_rows))
+            first_row += sum(group.rows for group in groups)
     return shards
 
 
-def _cut_part(
-    part: Mapping[str, Any], column: str, first_row: int, max_bytes: int, max_rows: int
-) -> Iterator[ShardPlan]:
-    first_group = rows = text_bytes = 0
+def _groups(part: Mapping[str, Any], columns: Sequence[str], selection: Selection, first_row: int) -> list[_Group]:
+    groups = []
     for number, group in enumerate(part["row_groups"]):
-        more_rows, more_bytes = group["rows"], _text_bytes(part, group, column)
-        if rows and (text_bytes + more_bytes > max_bytes or rows + more_rows > max_rows):
-            yield ShardPlan(part["split"], part["name"], first_group, number, first_row, rows, text_bytes)
-            first_group, first_row, rows, text_bytes = number, first_row + rows, 0, 0
-        rows += more_rows
-        text_bytes += more_bytes
-    if rows:
-        last = len(part["row_groups"])
-        yield ShardPlan(part["split"], part["name"], first_group, last, first_row, rows, text_bytes)
+        chosen = selection.count(first_row, group["rows"])
+        groups.append(_Group(number, first_row, group["rows"], chosen, _text_bytes(part, group, columns)))
+        first_row += group["rows"]
+    return groups
 
 
-def _text_bytes(part: Mapping[str, Any], group: Mapping[str, Any], column: str) -> int:
+def _cut(part: Mapping[str, Any], groups: Sequence[_Group], max_bytes: int, max_rows: int) -> Iterator[ShardPlan]:
+    together: list[_Group] = []
+    for group in groups:
+        over = sum(one.bytes for one in together) + group.bytes > max_bytes
+        if together and (over or sum(one.rows for one in together) + group.rows > max_rows):
+            yield _shard(part, together)
+            together = []
+        if group.chosen or together:
+            together.append(group)
+    while together and not together[-1].chosen:
+        together.pop()
+    if together:
+        yield _shard(part, together)
+
+
+def _shard(part: Mapping[str, Any], groups: Sequence[_Group]) -> ShardPlan:
+    return ShardPlan(
+        part["split"],
+        part["name"],
+        groups[0].number,
+        groups[-1].number + 1,
+        groups[0].first_row,
+        sum(group.chosen for group in groups),
+        sum(group.bytes for group in groups),
+    )
+
+
+def _text_bytes(part: Mapping[str, Any], group: Mapping[str, Any], columns: Sequence[str]) -> int:
     try:
-        return int(group["bytes"][column])
-    except KeyError:
+        return sum(int(group["bytes"][column]) for column in columns)
+    except KeyError as missing:
         raise JobError(
-            f"The split {part['split']!r} has no text column called {column!r}.",
+            f"The split {part['split']!r} has no text column called {missing.args[0]!r}.",
             f"Choose among {', '.join(group['bytes'])}.",
         ) from None

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any, Self
+from functools import cache
+from types import NoneType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from datasets_app.errors import JobError
 
 # Part of every fingerprint: raise it when the same choices come to mean other bytes.
-FORMAT_VERSION = 1
-SHORTEST_MAX_LENGTH = 2
-LONGEST_MAX_LENGTH = 1_048_576
+FORMAT_VERSION = 2
 
 
 class FilterMode(StrEnum):
@@ -26,44 +26,161 @@ class FilterMode(StrEnum):
     STRICT = "strict"
 
 
+class UnicodeForm(StrEnum):
+    """A normalization form of Unicode (UAX #15)."""
+
+    KEEP = "keep"
+    NFC = "nfc"
+    NFKC = "nfkc"
+
+
+class Whitespace(StrEnum):
+    """`LINES` makes one space of every run within a line and keeps the newlines; `ALL` makes one line of a text."""
+
+    KEEP = "keep"
+    LINES = "lines"
+    ALL = "all"
+
+
+class Truncation(StrEnum):
+    """What happens to a row over `max_length`: cut at its end, at its start, or written as overlapping windows."""
+
+    RIGHT = "right"
+    LEFT = "left"
+    WINDOWS = "windows"
+
+
+class Padding(StrEnum):
+    """`LONGEST` is that of each thousand rows, as `datasets.map(batched=True)` has it by default."""
+
+    NONE = "none"
+    MAX_LENGTH = "max_length"
+    LONGEST = "longest"
+
+
+class Side(StrEnum):
+    RIGHT = "right"
+    LEFT = "left"
+
+
+class Packing(StrEnum):
+    """`CONCATENATE` ends every document with EOS and cuts the stream into blocks; `BEST_FIT` splits no document."""
+
+    NONE = "none"
+    CONCATENATE = "concatenate"
+    BEST_FIT = "best_fit"
+
+
+class LastBlock(StrEnum):
+    """What becomes of the last block of a shard, which is rarely full."""
+
+    KEEP = "keep"
+    PAD = "pad"
+    DROP = "drop"
+
+
 FILTER_MODES = tuple(FilterMode)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """`max_length` counts tokens with the special ones; None writes every row whole.
+    """Rows are chosen, made one text each, cleaned, encoded, filtered, cut, framed, packed, padded: in this order.
 
-    `filter_threshold` is the share of junk tokens from which on a row is dropped.
+    `rules.check` says which options go together, and `rules.resolved` fills in what a tokenizer has of its own.
     """
 
     text_column: str
     splits: tuple[str, ...]
-    max_length: int | None = None
+
+    # Which rows, of each split
+    first_rows: int | None = None
+    sample_rows: int | None = None
+    sample_seed: int = 0
+
+    # Their text: the column itself, `{columns}` in a template, or messages through a Jinja template
+    template: str = ""
+    chat: bool = False
+    chat_template: str = ""
+
+    # Cleaning
+    unicode_form: UnicodeForm = UnicodeForm.KEEP
+    remove_control_characters: bool = False
+    remove_html: bool = False
+    remove_urls: bool = False
+    remove_emails: bool = False
+    collapse_repeats: bool = False
+    whitespace: Whitespace = Whitespace.KEEP
+    lowercase: bool = False
+    min_characters: int = 0
+
+    # Special tokens: those of the tokenizer's own template, others around a row, and those written in a text
     special_tokens: bool = True
-    attention_mask: bool = True
+    prepend_bos: bool = False
+    append_eos: bool = False
+    parse_special_tokens: bool = True
+    bos_token: str = ""
+    eos_token: str = ""
+    pad_token: str = ""
+
+    # Filter: a row is dropped from this share of junk tokens on; a row without any junk never is
     filter_mode: FilterMode = FilterMode.NONE
     filter_threshold: float = 0.5
+    junk_characters: str = ""
+    remove_all_punctuation: bool = False
+    keep_tokens: tuple[str, ...] = ()
+    min_tokens: int = 0
+    max_tokens: int | None = None
+
+    # Length, in tokens with the special ones; None writes every row whole
+    max_length: int | None = None
+    truncation: Truncation = Truncation.RIGHT
+    stride: int = 0
+
+    packing: Packing = Packing.NONE
+    last_block: LastBlock = LastBlock.KEEP
+
+    padding: Padding = Padding.NONE
+    padding_side: Side = Side.RIGHT
+    pad_to_multiple_of: int | None = None
+
+    # Columns beside input_ids
+    attention_mask: bool = True
+    special_tokens_mask: bool = False
+    assistant_mask: bool = False
+    position_ids: bool = False
+    document_ids: bool = False
+    length: bool = False
+    source_row: bool = False
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The inverse of `to_dict`. Missing options take their defaults; raises JobError for what it cannot be."""
-        if unknown := sorted(set(values) - {field.name for field in fields(cls)}):
+        kinds = _kinds()
+        if unknown := sorted(set(values) - set(kinds)):
             raise JobError(f"There is no option called {unknown[0]!r}.", "Leave it out.")
-        wrong = sorted(name for name, value in values.items() if not _TYPES[name](value))
-        if wrong:
-            raise JobError(f"{values[wrong[0]]!r} is not a value for {wrong[0]}.", "Look up the option's values.")
         if missing := sorted({"text_column", "splits"} - set(values)):
             raise JobError(f"The option {missing[0]} is missing.", "Say which text to tokenize.")
-        converted = dict(values)
-        converted["splits"] = tuple(values["splits"])
-        if "filter_mode" in values:
-            converted["filter_mode"] = FilterMode(values["filter_mode"])
-        if "filter_threshold" in values:
-            converted["filter_threshold"] = float(values["filter_threshold"])
-        return cls(**converted)
+        return cls(**{name: _converted(name, kinds[name], values[name]) for name in sorted(values)})
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"splits": list(self.splits), "filter_mode": str(self.filter_mode)}
+        """Fit for JSON: lists for tuples, plain strings for choices."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether there are junk tokens at all."""
+        return self.filter_mode != FilterMode.NONE or bool(self.junk_characters) or self.remove_all_punctuation
+
+    @property
+    def is_padding(self) -> bool:
+        return self.padding != Padding.NONE or (
+            self.packing == Packing.CONCATENATE and self.last_block == LastBlock.PAD
+        )
+
+    @property
+    def is_one_to_one(self) -> bool:
+        """Whether every kept row is one sequence."""
+        return self.packing == Packing.NONE and self.truncation != Truncation.WINDOWS
 
     def fingerprint(self, dataset_fingerprint: str, tokenizer_sha256: str) -> str:
         """The identity of the result, 64 hexadecimal digits: same fingerprint, same bytes (for the same versions).
@@ -74,11 +191,13 @@ class Spec:
         chosen = {
             field.name: value
             for field, value in zip(fields(self), self.to_dict().values(), strict=True)
-            if value != field.default
+            if value != _plain(field.default)
         }
         chosen["splits"] = sorted(self.splits)
-        if self.filter_mode == FilterMode.NONE:
+        if not self.is_filtering:
             chosen.pop("filter_threshold", None)
+        if self.sample_rows is None:
+            chosen.pop("sample_seed", None)
         identity = {
             "format": FORMAT_VERSION,
             "dataset": dataset_fingerprint,
@@ -88,48 +207,37 @@ class Spec:
         canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    def validate(self, num_special_tokens: int) -> None:
-        """Raise JobError for choices that make no sense, given how many special tokens the tokenizer adds to a row."""
-        if not self.text_column:
-            raise JobError("No text column was chosen.", "Choose the column to tokenize.")
-        if not self.splits or len(set(self.splits)) != len(self.splits):
-            raise JobError("The splits must be at least one, and each only once.", "Choose the splits to tokenize.")
-        if not 0 < self.filter_threshold <= 1:
-            raise JobError(
-                f"The filter threshold {self.filter_threshold} is not over 0 and at most 1.",
-                "Choose a share of junk tokens, such as 0.5.",
-            )
-        self._validate_max_length(num_special_tokens if self.special_tokens else 0)
 
-    def _validate_max_length(self, num_special_tokens: int) -> None:
-        if self.max_length is None:
-            return
-        if not SHORTEST_MAX_LENGTH <= self.max_length <= LONGEST_MAX_LENGTH:
-            raise JobError(
-                f"A maximum length of {self.max_length:,} is not possible.",
-                f"Choose one from {SHORTEST_MAX_LENGTH} to {LONGEST_MAX_LENGTH:,}, or none.",
-            )
-        if self.max_length <= num_special_tokens:
-            raise JobError(
-                f"A maximum length of {self.max_length} has no room for text: {num_special_tokens} tokens are special.",
-                f"Choose at least {num_special_tokens + 1}, or no special tokens.",
-            )
+@cache
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(Spec)
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, StrEnum) else value
 
 
-def _is_list_of_texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+def _converted(name: str, kind: Any, value: Any) -> Any:
+    try:
+        return _as(kind, value)
+    except (TypeError, ValueError):
+        raise JobError(f"{value!r} is not a value for {name}.", "Look up the option's values.") from None
 
 
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "text_column": lambda value: isinstance(value, str),
-    "splits": _is_list_of_texts,
-    "max_length": lambda value: value is None or _is_integer(value),
-    "special_tokens": lambda value: isinstance(value, bool),
-    "attention_mask": lambda value: isinstance(value, bool),
-    "filter_mode": lambda value: isinstance(value, str) and value in set(FilterMode),
-    "filter_threshold": lambda value: _is_integer(value) or isinstance(value, float),
-}
+def _as(kind: Any, value: Any) -> Any:
+    """Strict, but for whole numbers where any number will do. Raises TypeError or ValueError."""
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise TypeError
+        return tuple(_as(str, item) for item in value)
+    if options := [option for option in get_args(kind) if option is not NoneType]:
+        return None if value is None else _as(options[0], value)
+    if issubclass(kind, StrEnum):
+        return kind(_as(str, value))
+    if kind is float and type(value) is int:
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError
+    return value

@@ -1,4 +1,4 @@
-"""The special tokens that a tokenizer's own template puts around a row, such as [CLS] and [SEP]."""
+"""The special tokens around a row: those of the tokenizer's own template, such as [CLS] and [SEP], and BOS and EOS."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,20 +14,33 @@ from tokenizations.engine.tokenizer_files import TRIAL_TEXT
 Int32s = npt.NDArray[np.int32]
 TRIAL_TOKENS = 32
 TRIAL_TEXTS = (TRIAL_TEXT, "", "a", " b", "Two lines\nof 12 words.", "x y z " * 20)
+NONE = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What goes before and after every row, int32 ids."""
+    """What goes before and after every row, int32 ids.
+
+    `bos` and `eos` go outside of these, but only where a row does not begin or end with them as it is.
+    """
 
     before: Int32s
     after: Int32s
+    bos: int | None = None
+    eos: int | None = None
 
     def __len__(self) -> int:
-        return len(self.before) + len(self.after)
+        """How many special tokens a row gets at most."""
+        return len(self.before) + len(self.after) + (self.bos is not None) + (self.eos is not None)
+
+    def with_ends(self, bos: int | None, eos: int | None) -> "Frame":
+        """Also with these, unless they are where they should be already."""
+        has_bos = bos is None or self.before[:1].tolist() == [bos]
+        has_eos = eos is None or self.after[-1:].tolist() == [eos]
+        return Frame(self.before, self.after, None if has_bos else bos, None if has_eos else eos)
 
 
-NO_FRAME = Frame(np.empty(0, np.int32), np.empty(0, np.int32))
+NO_FRAME = Frame(NONE, NONE)
 
 
 def frame_of(tokenizer: Tokenizer) -> Frame:

@@ -13,13 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tokenizations.engine.cutting import Documents
 from tokenizations.engine.histogram import Histogram, Numbers
 from tokenizations.engine.rows import EncodedRows, Fate
-from tokenizations.engine.shaping import Sequences
+from tokenizations.engine.sequences import Sequences
 from tokenizations.engine.shard_files import HashedFile
 from tokenizations.engine.vocabulary import Vocabulary
 
 PERCENTILES = (5, 25, 75, 90, 95, 99)
+TOP_TOKENS = 20
+BARS = 40
 SPACE = ord(" ")
 SCHEMA = pa.schema([("of", pa.string()), ("value", pa.int64()), ("count", pa.int64())])
 TOTALS = b"totals"
@@ -29,7 +32,9 @@ TOTALS = b"totals"
 class Totals:
     """Plain sums. Special tokens are in `tokens_written` and `special_tokens` only.
 
-    The ledger closes: `tokens_in + special_tokens == tokens_written + tokens_cut + sum(tokens_lost.values())`.
+    The ledger closes: `tokens_in + tokens_repeated + special_tokens == tokens_written + tokens_cut + tokens_dropped +
+    sum(tokens_lost.values())`. Repeated are those that a window has in common with the one before, dropped those that
+    packing left out. `padding` stands apart.
     """
 
     rows_in: int = 0
@@ -38,6 +43,9 @@ class Totals:
     tokens_written: int = 0
     tokens_cut: int = 0
     special_tokens: int = 0
+    tokens_repeated: int = 0
+    tokens_dropped: int = 0
+    padding: int = 0
     text_bytes: int = 0  # this and the next two are of the kept rows, before the cut
     characters: int = 0
     words: int = 0
@@ -61,37 +69,53 @@ class Totals:
 class Statistics:
     """Of documents: `lengths` are as written and `whole_lengths` before the cut, `frequencies` int64 by token id.
 
-    None of the three counts special tokens or padding.
+    None of the three counts special tokens, padding, or a token twice that stands in two windows. Where sequences are
+    not documents, `sequence_lengths` are theirs, with special tokens, without padding.
     """
 
     lengths: Histogram = field(default_factory=Histogram)
     whole_lengths: Histogram = field(default_factory=Histogram)
     frequencies: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
     totals: Totals = field(default_factory=Totals)
+    sequence_lengths: Histogram = field(default_factory=Histogram)
 
     def __add__(self, other: "Statistics") -> "Statistics":
         longer, shorter = sorted([self.frequencies, other.frequencies], key=len, reverse=True)
         frequencies = longer.copy()
         frequencies[: len(shorter)] += shorter
         lengths, whole_lengths = self.lengths + other.lengths, self.whole_lengths + other.whole_lengths
-        return Statistics(lengths, whole_lengths, frequencies, self.totals + other.totals)
+        sequence_lengths = self.sequence_lengths + other.sequence_lengths
+        return Statistics(lengths, whole_lengths, frequencies, self.totals + other.totals, sequence_lengths)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Statistics):
             return NotImplemented
         return (
-            (self.lengths, self.whole_lengths, self.totals) == (other.lengths, other.whole_lengths, other.totals)
+            (self.lengths, self.whole_lengths, self.totals, self.sequence_lengths)
+            == (other.lengths, other.whole_lengths, other.totals, other.sequence_lengths)
             and np.array_equal(np.trim_zeros(self.frequencies, "b"), np.trim_zeros(other.frequencies, "b"))
         )  # fmt: skip
 
-    def add(self, texts: pa.Array, rows: EncodedRows, sequences: Sequences) -> None:
-        """Count a batch: its texts, what they were encoded to, and the sequences that were made of those."""
-        self.lengths += Histogram.of(sequences.lengths)
-        self.whole_lengths += Histogram.of(sequences.whole)
-        self._add_tokens(sequences.content)
+    def add(self, texts: pa.Array, rows: EncodedRows, documents: Documents) -> None:
+        """Count a batch: its texts, what they were encoded to, and the documents that were made of those."""
+        self.lengths += Histogram.of(documents.lengths)
+        self.whole_lengths += Histogram.of(documents.whole)
+        self._add_tokens(documents.content)
         kept = rows.fates == Fate.KEPT
         kept_texts = texts if kept.all() else texts.filter(pa.array(kept))
-        self.totals += _totals(rows, sequences) + _text_totals(kept_texts)
+        self.totals += _totals(rows, documents) + _text_totals(kept_texts)
+
+    def add_sequences(self, sequences: Sequences, *, is_own_table: bool) -> None:
+        """Count what is written; in a table of its own where sequences are not documents."""
+        unpadded = sequences.unpadded
+        padding = 0 if sequences.padding is None else int(sequences.padding.sum())
+        self.totals += Totals(tokens_written=int(unpadded.sum()), padding=padding)
+        if is_own_table:
+            self.sequence_lengths += Histogram.of(unpadded)
+
+    def add_shaping(self, specials: int, repeated: int, dropped: int) -> None:
+        """What a Shaper has counted, once all is added."""
+        self.totals += Totals(special_tokens=specials, tokens_repeated=repeated, tokens_dropped=dropped)
 
     def add_vocabulary(self, vocabulary: Vocabulary, unknown_id: int | None) -> None:
         """Count, once all is added, unknown tokens and pieces of multi-byte characters."""
@@ -105,8 +129,8 @@ class Statistics:
         order = np.argsort(-self.frequencies, kind="stable")[:number]
         return [(int(token), int(self.frequencies[token])) for token in order if self.frequencies[token]]
 
-    def summary(self) -> dict[str, Any]:
-        """JSON-able figures; None where there is nothing to divide by or to rank."""
+    def summary(self, vocabulary: Vocabulary | None = None) -> dict[str, Any]:
+        """JSON-able figures; None where there is nothing to divide by or to rank, or no vocabulary to look into."""
         totals = self.totals
         tokens = self.whole_lengths.total
         return {
@@ -114,11 +138,35 @@ class Statistics:
             "tokens": self.lengths.total,
             **_figures(self.lengths),
             "before_cut": {"tokens": tokens, **_figures(self.whole_lengths)},
-            "unique_tokens": int(np.count_nonzero(self.frequencies)),
+            "histogram": self._histogram(),
+            "sequences": self._sequences(),
+            **self._vocabulary(vocabulary),
             "bytes_per_token": totals.text_bytes / tokens if tokens else None,
             "characters_per_token": totals.characters / tokens if tokens else None,
             "tokens_per_word": tokens / totals.words if totals.words else None,
+            "unknown_share": totals.unknown_tokens / self.lengths.total if self.lengths.total else None,
+            "byte_fallback_share": totals.pieces / self.lengths.total if self.lengths.total else None,
             **totals.to_dict(),
+        }
+
+    def _histogram(self) -> list[list[int]]:
+        """[first length, documents] of at most BARS steps of one width."""
+        width = (self.lengths.max or 0) // BARS + 1
+        return [list(step) for step in self.lengths.steps(width)]
+
+    def _sequences(self) -> dict[str, Any] | None:
+        lengths = self.sequence_lengths
+        return {"rows": lengths.rows, "tokens": lengths.total, **_figures(lengths)} if lengths.rows else None
+
+    def _vocabulary(self, vocabulary: Vocabulary | None) -> dict[str, Any]:
+        unique, size = int(np.count_nonzero(self.frequencies)), vocabulary.size if vocabulary else None
+        texts = vocabulary.texts if vocabulary else None
+        return {
+            "unique_tokens": unique,
+            "vocabulary": {"size": size, "unique": unique, "coverage": unique / size if size else None},
+            "top_tokens": [
+                [token, texts[token] if texts else None, count] for token, count in self.top_tokens(TOP_TOKENS)
+            ],
         }
 
     def write(self, file: Path | BinaryIO | HashedFile) -> None:
@@ -128,6 +176,7 @@ class Statistics:
             "length": (self.lengths.values, self.lengths.counts),
             "whole length": (self.whole_lengths.values, self.whole_lengths.counts),
             "token": (used, self.frequencies[used]),
+            "sequence length": (self.sequence_lengths.values, self.sequence_lengths.counts),
         }
         columns = [
             np.repeat(list(parts), [len(values) for values, _ in parts.values()]),
@@ -149,7 +198,13 @@ class Statistics:
         tokens = _part(table, "token")
         frequencies = np.zeros((tokens.max or 0) + 1 if tokens.rows else 0, np.int64)
         frequencies[tokens.values] = tokens.counts
-        return cls(_part(table, "length"), _part(table, "whole length"), frequencies, Totals(**totals))
+        return cls(
+            _part(table, "length"),
+            _part(table, "whole length"),
+            frequencies,
+            Totals(**totals),
+            _part(table, "sequence length"),
+        )
 
     def _add_tokens(self, content: npt.NDArray[np.uint32]) -> None:
         if not len(content):
@@ -159,16 +214,13 @@ class Statistics:
         self.frequencies = counts
 
 
-def _totals(rows: EncodedRows, sequences: Sequences) -> Totals:
+def _totals(rows: EncodedRows, documents: Documents) -> Totals:
     lengths = np.diff(rows.offsets)
-    written, content = len(sequences.ids), len(sequences.content)
     totals = Totals(
         rows_in=len(rows.fates),
-        rows_cut=int(np.count_nonzero(sequences.whole > sequences.lengths)),
+        rows_cut=int(np.count_nonzero(documents.whole > documents.lengths)),
         tokens_in=len(rows.ids),
-        tokens_written=written,
-        tokens_cut=int(sequences.whole.sum()) - content,
-        special_tokens=written - content,
+        tokens_cut=int(documents.whole.sum()) - len(documents.content),
     )
     for fate in Fate:
         lost = rows.fates == fate

@@ -1,4 +1,4 @@
-"""Reads tokenizers from files: one tokenizer.json, or GPT-2's pair of vocab.json and merges.txt."""
+"""Reads tokenizers from files: a tokenizer.json, or GPT-2's pair of vocab.json and merges.txt, and those beside it."""
 
 import hashlib
 import json
@@ -11,6 +11,8 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from datasets_app.errors import JobError
+from tokenizations.engine.roles import ROLES, guessed_roles
+from tokenizations.engine.tokenizer_config import COMPANIONS, Companions, read_companions
 
 LARGEST_FILE_BYTES = 256 << 20
 LARGEST_INT32 = (1 << 31) - 1
@@ -21,6 +23,7 @@ END_OF_TEXT = "<|endoftext|>"
 TRIAL_TEXT = "A short text, to see 1 tokenizer work: naïve 京."
 GET_ANOTHER = "Get the file again from where it comes from, or choose another tokenizer."
 WHICH_FILES = "Give a tokenizer.json, or a vocab.json together with its merges.txt."
+NO_COMPANIONS = Companions()
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class TokenizerFacts:
     """`json_bytes` is the tokenizer.json to keep (the file's own bytes where there was one) and `sha256` its hash.
 
     `special_tokens` maps contents to ids. `num_special_tokens_added` is how many a row gets, such as [CLS] and [SEP].
+    `roles` are its own tokens for bos, eos and pad, as far as it has them.
     """
 
     json_bytes: bytes
@@ -39,6 +43,8 @@ class TokenizerFacts:
     num_special_tokens_added: int
     unknown_token: str | None
     unknown_id: int | None
+    roles: dict[str, str]
+    chat_template: str
 
     def to_dict(self) -> dict[str, Any]:
         """All facts but the file itself, fit for JSON."""
@@ -46,18 +52,20 @@ class TokenizerFacts:
 
 
 def read_tokenizer(paths: Path | Sequence[Path]) -> TokenizerFacts:
-    """Facts of the tokenizer in a file, a directory, or a pair of vocab.json and merges.txt in either order.
+    """Facts of the tokenizer in a file, a directory, or a pair of vocab.json and merges.txt.
 
+    Beside these there may be any of COMPANIONS. The order of the files does not matter.
     Raises JobError, with what is wrong in one sentence, for anything that is not a usable tokenizer.
     Untrusted files may take long or much memory to load: call it in a child process.
     """
-    files = _files(paths)
+    files, beside = _files(paths)
+    companions = read_companions({file.name: read_file(file) for file in beside})
     if len(files) == 1:
-        return facts_of(read_file(files[0]), files[0].name)
-    return facts_of(_from_pair(*files), f"{files[0].name} with {files[1].name}")
+        return facts_of(read_file(files[0]), files[0].name, companions)
+    return facts_of(_from_pair(*files), f"{files[0].name} with {files[1].name}", companions)
 
 
-def facts_of(json_bytes: bytes, name: str = "tokenizer.json") -> TokenizerFacts:
+def facts_of(json_bytes: bytes, name: str = "tokenizer.json", companions: Companions = NO_COMPANIONS) -> TokenizerFacts:
     """Facts of the tokenizer in the bytes of a tokenizer.json; `name` is what errors call it."""
     tokenizer = load(json_bytes, name)
     vocabulary: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
@@ -68,18 +76,22 @@ def facts_of(json_bytes: bytes, name: str = "tokenizer.json") -> TokenizerFacts:
     with refused_as(f"{name} is broken"):
         _try_out(tokenizer)
     unknown = unknown_token(tokenizer, json_bytes)
+    special_tokens = {
+        token.content: number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
+    }
+    roles = _roles(companions, special_tokens, vocabulary)
     return TokenizerFacts(
         json_bytes=json_bytes,
         sha256=hashlib.sha256(json_bytes).hexdigest(),
         kind=type(tokenizer.model).__name__,
         vocab_size=len(vocabulary),
         max_id=max_id,
-        special_tokens={
-            token.content: number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special
-        },
+        special_tokens=special_tokens | {token: vocabulary[token] for token in roles.values()},
         num_special_tokens_added=tokenizer.num_special_tokens_to_add(False),
         unknown_token=unknown,
         unknown_id=None if unknown is None else vocabulary.get(unknown),
+        roles=roles,
+        chat_template=companions.chat_template,
     )
 
 
@@ -139,18 +151,28 @@ def one_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:REASON_CHARACTERS].rstrip(". ")
 
 
-def _files(paths: Path | Sequence[Path]) -> list[Path]:
+def _files(paths: Path | Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The tokenizer itself, a pair with the .json first, and what lies beside it."""
     if not isinstance(paths, Path):
-        found = sorted(paths, key=lambda path: path.suffix != ".json")
+        found = sorted((path for path in paths if path.name not in COMPANIONS), key=lambda path: path.suffix != ".json")
+        beside = [path for path in paths if path.name in COMPANIONS]
     elif paths.is_dir():
         whole = paths / "tokenizer.json"
         found = [whole] if whole.exists() else [paths / "vocab.json", paths / "merges.txt"]
+        beside = [paths / name for name in sorted(COMPANIONS) if (paths / name).exists()]
     else:
-        found = [paths]
+        found, beside = [paths], []
     is_pair = [file.suffix for file in found] == [".json", ".txt"]
     if not (is_pair or len(found) == 1) or not all(file.is_file() for file in found):
         raise JobError("There is no tokenizer in these files.", WHICH_FILES)
-    return found
+    return found, beside
+
+
+def _roles(companions: Companions, special_tokens: Mapping[str, int], vocabulary: Mapping[str, int]) -> dict[str, str]:
+    """What the files say, as far as the vocabulary has it; what they do not say goes by the names of the tokens."""
+    guessed = guessed_roles(special_tokens)
+    said = {role: companions.roles.get(role, guessed.get(role)) for role in ROLES}
+    return {role: token for role, token in said.items() if token and token in vocabulary}
 
 
 def _from_pair(vocab_file: Path, merges_file: Path) -> bytes:

@@ -1,11 +1,20 @@
 """The tokens of a tokenizer as people read them."""
 
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
+# With a number, to be raised when a vocabulary comes to be read in another way.
+FILE_NAME = "vocabulary-1.parquet"
+SIZE = "size"
 UNDECODABLE = "\ufffd"
 # How byte-level BPE writes the three bytes of a genuine U+FFFD.
 BYTE_LEVEL_UNDECODABLE = "ï¿½"
@@ -13,13 +22,48 @@ BYTE_LEVEL_UNDECODABLE = "ï¿½"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """By id: the decoded texts ("" for ids in gaps), and whether the token is a piece of a multi-byte character."""
+    """By id: the decoded texts ("" for ids in gaps), and whether the token is a piece of a multi-byte character.
+
+    `size` is the number of tokens.
+    """
 
     texts: list[str]
     pieces: npt.NDArray[np.bool_]
+    size: int
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def write(self, path: Path) -> None:
+        """Replaces what is there, at once."""
+        table = pa.table({"text": self.texts, "piece": self.pieces}).replace_schema_metadata({SIZE: str(self.size)})
+        part = path.with_name(f"{uuid.uuid4().hex}.part")
+        pq.write_table(table, part, compression="zstd")
+        part.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        table = pq.read_table(path, use_threads=False)
+        pieces = table["piece"].to_numpy().astype(np.bool_)
+        return cls(table["text"].to_pylist(), pieces, int(table.schema.metadata[SIZE.encode()]))
+
+
+def read_or_make(tokenizer_path: Path, tokenizer: Tokenizer) -> Vocabulary:
+    """To decode every token takes a while: it is done once, and kept beside the tokenizer's own file."""
+    if known := beside(tokenizer_path):
+        return known
+    vocabulary = vocabulary_of(tokenizer)
+    with suppress(OSError):  # it only takes longer the next time
+        vocabulary.write(tokenizer_path.with_name(FILE_NAME))
+    return vocabulary
+
+
+def beside(tokenizer_path: Path) -> Vocabulary | None:
+    """What `read_or_make` has kept; None if it never has."""
+    try:
+        return Vocabulary.read(tokenizer_path.with_name(FILE_NAME))
+    except (OSError, pa.ArrowException, KeyError):
+        return None
 
 
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
@@ -32,7 +76,7 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
         text = tokenizer.decode([number], skip_special_tokens=False)
         pieces[number] = _is_piece(token, text)
         texts[number] = _without_marks(text, prefix, suffix)
-    return Vocabulary(texts, pieces)
+    return Vocabulary(texts, pieces, len(by_token))
 
 
 def _is_piece(token: str, text: str) -> bool:

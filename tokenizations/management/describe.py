@@ -26,5 +26,6 @@ def tokenization_facts(tokenization: Tokenization) -> dict[str, Any]:
         "tokens": job.total_tokens,
         "seconds": round(job.elapsed.total_seconds(), 3),
         "encoder": job.encoder,
+        "spec": job.spec,
         "failure": f"{job.failure} {job.advice}".strip(),
     }

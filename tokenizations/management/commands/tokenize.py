@@ -1,5 +1,5 @@
 import uuid
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from typing import Any
 
 from datasets_app.errors import JobError
@@ -7,10 +7,14 @@ from datasets_app.jobs import HOLD, Status, from_now
 from datasets_app.management.running import follow, run_here
 from datasets_app.management.yard import YardCommand
 from datasets_app.models import Dataset
-from tokenizations.engine.spec import FILTER_MODES, FilterMode, Spec
+from tokenizations.engine.spec import Spec
 from tokenizations.management.describe import tokenization_facts
 from tokenizations.models import Tokenization, Tokenizer, tokenize
+from tokenizations.option_help import GROUPS, OPTIONS, Option
 from tokenizations.tokenizing import TokenizeWork
+
+NUMBERS = {int: "a whole number", float: "a number such as 0.5"}
+METAVARS: dict[Any, str] = {int: "N", float: "X", "max_length": "N|none", "text_column": "C", "splits": "a,b"}
 
 
 class Command(YardCommand):
@@ -20,16 +24,13 @@ class Command(YardCommand):
         super().add_arguments(parser)
         parser.add_argument("datasets", nargs="+", metavar="DATASET", help="name or id; the last may be the tokenizer")
         parser.add_argument("--tokenizer", nargs="+", default=[], metavar="T")
-        parser.add_argument("--max-length", default="none", metavar="N|none", help="cut rows to so many tokens")
-        parser.add_argument("--filter", default="none", choices=[str(mode) for mode in FILTER_MODES], metavar="MODE")
-        parser.add_argument("--threshold", type=float, default=None, metavar="X", help="share of junk that drops a row")
-        parser.add_argument("--text-column", default="", help="by default the dataset's own")
-        parser.add_argument("--splits", default="", metavar="a,b", help="by default all")
-        parser.add_argument("--no-special-tokens", action="store_true")
-        parser.add_argument("--no-attention-mask", action="store_true")
         parser.add_argument("--here", action="store_true", help="do it in this process, with no broker and no server")
         parser.add_argument("--detach", action="store_true", help="hand it to the workers and return at once")
         parser.add_argument("--wait", type=float, default=None, metavar="S", help="give up following after S seconds")
+        for group in GROUPS:
+            arguments = parser.add_argument_group(group.title)
+            for option in group.options:
+                add_option(arguments, option)
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
         if options["here"] and options["detach"]:
@@ -83,21 +84,48 @@ def chosen(names: list[str], tokenizers: list[str]) -> tuple[list[Dataset], list
     return [Dataset.objects.named(n) for n in names], [Tokenizer.objects.named(t) for t in tokenizers], is_batch
 
 
+def add_option(arguments: Any, option: Option) -> None:
+    """Nothing is set by default: what is not named is the spec's to fill in."""
+    settings: dict[str, Any] = {"dest": option.name, "default": None, "help": help_of(option)}
+    if option.kind is bool:
+        settings["action"] = BooleanOptionalAction
+    elif option.choices:
+        settings |= {"choices": [str(choice) for choice in option.choices], "metavar": "|".join(option.choices)}
+    elif option.name == "keep_tokens":
+        settings |= {"action": "append", "metavar": "TOKEN"}
+    else:
+        settings["metavar"] = METAVARS.get(option.name) or METAVARS.get(option.kind, "TEXT")
+    arguments.add_argument(option.flag, **settings)
+
+
+def help_of(option: Option) -> str:
+    again = " Can be given again." if option.name == "keep_tokens" else ""
+    name = f"{option.label}. " if option.kind is bool else ""
+    return f"{name}{option.text}{again} Default: {option.default_words}.".replace("%", "%%")
+
+
 def spec_of(options: dict[str, Any]) -> Spec:
-    return Spec(
-        text_column=options["text_column"],
-        splits=tuple(split.strip() for split in options["splits"].split(",") if split.strip()),
-        max_length=length_of(options["max_length"]),
-        special_tokens=not options["no_special_tokens"],
-        attention_mask=not options["no_attention_mask"],
-        filter_mode=FilterMode(options["filter"]),
-        **({} if options["threshold"] is None else {"filter_threshold": options["threshold"]}),
-    )
+    given = {name: options[name] for name in OPTIONS if options.get(name) is not None}
+    if given.get("chat"):
+        given.setdefault("special_tokens", False)
+    chosen = {name: value_of(OPTIONS[name], value) for name, value in given.items()}
+    return Spec.from_dict({"text_column": "", "splits": [], **chosen})
 
 
-def length_of(text: str) -> int | None:
-    if text == "none":
+def value_of(option: Option, given: Any) -> Any:
+    """What the spec takes. Code may call the command too, with values rather than texts."""
+    if not isinstance(given, str):
+        return given
+    if option.name == "splits":
+        return [split.strip() for split in given.split(",") if split.strip()]
+    if option.kind not in NUMBERS:
+        return given
+    if given == "none" and option.default is None:
         return None
-    if not text.isdigit():
-        raise JobError(f"{text} is not a length.", "Give --max-length a whole number, or none.")
-    return int(text)
+    try:
+        return option.kind(given)
+    except ValueError:
+        or_none = ", or none" if option.default is None else ""
+        raise JobError(
+            f"{given} is not a value for {option.flag}.", f"Give it {NUMBERS[option.kind]}{or_none}."
+        ) from None

@@ -1,0 +1,63 @@
+"""Where every token went: what came in and what was added is what was written and what was lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+REASONS = {
+    "empty": "Filtered: empty",
+    "junk": "Filtered: junk",
+    "too_short": "Filtered: too few characters",
+    "too_few_tokens": "Filtered: too few tokens",
+    "too_many_tokens": "Filtered: too many tokens",
+    "too_long": "Errored: too long for the encoder",
+    "not_utf8": "Errored: not UTF-8",
+    "refused": "Errored: refused by the encoder",
+    "template_failed": "Errored: refused by the template",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """`rows` is None where it is of tokens only."""
+
+    name: str
+    tokens: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Both sides come to `total`; `padding` stands apart."""
+
+    sources: list[Line]
+    ends: list[Line]
+    total: int
+    padding: int | None
+
+
+def losses_of(statistics: Mapping[str, Any]) -> Losses | None:
+    """None where an earlier version did not count them."""
+    if any(statistics.get(name) is None for name in ("tokens_in", "tokens_written", "tokens_cut", "tokens_lost")):
+        return None
+    rows_lost = statistics.get("rows_lost") or {}
+    lost = [
+        Line(REASONS.get(reason, f"Left out: {reason}"), tokens, rows_lost.get(reason))
+        for reason, tokens in sorted({**dict.fromkeys(rows_lost, 0), **statistics["tokens_lost"]}.items())
+    ]
+    sources = [
+        Line("Came in", statistics["tokens_in"], statistics.get("rows_in")),
+        *_if_any("Repeated by windows", statistics.get("tokens_repeated")),
+        *_if_any("Special tokens added", statistics.get("special_tokens")),
+    ]
+    ends = [
+        Line("Written", statistics["tokens_written"], statistics.get("rows")),
+        *lost,
+        *_if_any("Cut", statistics["tokens_cut"]),
+        *_if_any("Dropped by packing", statistics.get("tokens_dropped")),
+    ]
+    return Losses(sources, ends, sum(line.tokens for line in sources), statistics.get("padding"))
+
+
+def _if_any(name: str, tokens: int | None) -> list[Line]:
+    return [Line(name, tokens)] if tokens else []
