@@ -104,7 +104,7 @@ def measure(options: argparse.Namespace) -> list[Message]:
     if options.stock:
         loads.append(Load(min(options.tabs, STOCK_TABS), options.rate, options.seconds, options.silent_share))
     with (
-        running_stack(TOKENYARD_SLOTS=str(SLOTS)) as stack,
+        running_stack(TOKENYARD_SLOTS=str(SLOTS), TOKENYARD_SOCKETS_PER_USER=str(options.tabs)) as stack,
         tempfile.TemporaryDirectory() as folder,
         peer("bench.driver", env=stack.env) as driver,
     ):

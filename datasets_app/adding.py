@@ -1,18 +1,23 @@
-"""Adding a dataset: send the files, look at their first rows, import."""
+"""Adding a dataset: send the files, look at their first rows, import; and again with changes where that failed."""
 
 import uuid
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from datasets_app import uploads
+from datasets_app import races, uploads
+from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, UploadForm, proposed_name
 from datasets_app.importing import TEXT_TYPES
 from datasets_app.ingest.source import TextRows
-from datasets_app.models import Dataset, Upload, create_dataset
+from datasets_app.job_views import too_late
+from datasets_app.jobs import RETRIABLE
+from datasets_app.models import Dataset, Import, Upload, create_dataset, replace_dataset
 from datasets_app.page import Request, by_htmx, wants_fragment
 
 INVALID = 422
@@ -31,14 +36,37 @@ def add(request: Request) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def preview(request: Request, upload_id: uuid.UUID) -> HttpResponseBase:
     upload = own_upload(request, upload_id)
-    if started := Dataset.objects.visible().filter(import_job__upload=upload).first():
+    if started := dataset_of(upload):
         return redirect(started)
-    text_rows = wanted_text_rows(request)
+    return choose(request, upload)
+
+
+@require_http_methods(["GET", "POST"])
+def change(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
+    """Retry with changes: what failed gives its place to another import of the same files."""
+    failed = Import.objects.filter(pk=job_id).select_related("dataset__created_by", "upload").first()
+    if failed and not can(request.user, CONTROL, failed):
+        raise PermissionDenied
+    if failed is None or failed.delete_requested_at:
+        return replaced(request, failed) or too_late(request, job_id, "change", JobError("There is no such import."))
+    if failed.status not in RETRIABLE:
+        return overtaken(request, failed)
+    if failed.upload is None:
+        raise Http404("Its files were not uploaded.")
+    return choose(request, failed.upload, failed)
+
+
+def choose(request: Request, upload: Upload, failed: Import | None = None) -> HttpResponseBase:
+    """What is to become of the upload; of what `failed` the choices are there to be changed."""
+    text_rows = wanted_text_rows(request, failed)
     previews = uploads.previews(upload, text_rows)
-    form = import_form(request, upload, previews, text_rows)
-    if request.method == "POST" and form.is_valid() and (dataset := start_import(form, upload, request)):
-        return redirect(dataset)
-    context = {"section": "datasets", "upload": upload, "previews": previews, "form": form, "text_rows": text_rows}
+    form = import_form(request, upload, previews, text_rows, failed)
+    if request.method == "POST" and form.is_valid():
+        if dataset := start_import(form, upload, request, failed):
+            return redirect(dataset)
+        if failed and form.is_valid():  # nothing is wrong with the choices
+            return change(request, failed.pk)
+    context = {"section": "datasets", "upload": upload, "previews": previews, "form": form, "failed": failed}
     context["is_readable"] = not any(preview.problem for preview in previews)
     context["hidden_files"] = upload.files[uploads.PREVIEWED_FILES :]
     template = "datasets/_previews.html" if wants_fragment(request) else "datasets/preview.html"
@@ -53,39 +81,70 @@ def own_upload(request: Request, upload_id: uuid.UUID) -> Upload:
     return upload
 
 
-def wanted_text_rows(request: Request) -> str:
-    asked = (request.POST or request.GET).get("text_rows")
+def dataset_of(upload: Upload | None) -> Dataset | None:
+    return Dataset.objects.visible().filter(import_job__upload=upload).first() if upload else None
+
+
+def replaced(request: Request, failed: Import | None) -> HttpResponseBase | None:
+    """Lead to the import that has taken the place of this one, if there is one."""
+    dataset = dataset_of(failed.upload) if failed else None
+    if dataset is None:
+        return None
+    messages.info(request, "It is imported again already: this is it.")
+    return redirect(dataset)
+
+
+def overtaken(request: Request, job: Import) -> HttpResponseBase:
+    messages.warning(request, races.lost(job, "change", request.user))
+    return redirect(job.dataset)
+
+
+def wanted_text_rows(request: Request, failed: Import | None) -> str:
+    chosen = failed.options.get("text") if failed else None
+    asked = (request.POST or request.GET).get("text_rows", chosen)
     return asked if asked in set(TextRows) else TextRows.LINES.value
 
 
-def import_form(request: Request, upload: Upload, previews: list[uploads.Preview], text_rows: str) -> ImportForm:
+def import_form(
+    request: Request, upload: Upload, previews: list[uploads.Preview], text_rows: str, failed: Import | None
+) -> ImportForm:
     columns = list(dict.fromkeys(name for seen in previews for name, kind in seen.columns if kind in TEXT_TYPES))
     initial: dict[str, Any] = {
         "name": proposed_name(upload.files),
         "text_column": next((seen.text_column for seen in previews if seen.text_column), ""),
         "text_rows": text_rows,
     }
+    if failed:
+        initial |= earlier_choices(failed)
     # what has been typed already comes along when the preview is drawn again
     initial |= {name: value for name, value in request.GET.items() if name.startswith("split_")}
     data = request.POST if request.method == "POST" else None
-    return ImportForm(data, files=upload.files, columns=columns, initial=initial)
+    replaced = failed.dataset if failed else None
+    return ImportForm(data, files=upload.files, columns=columns, initial=initial, replaced=replaced)
 
 
-def start_import(form: ImportForm, upload: Upload, request: Request) -> Dataset | None:
+def earlier_choices(failed: Import) -> dict[str, Any]:
+    splits = failed.shards.order_by("index").values_list("split", flat=True)
+    of_files = {f"split_{number}": split for number, split in enumerate(splits)}
+    return {"name": failed.dataset.name, "text_column": failed.dataset.text_column, **of_files}
+
+
+def start_import(form: ImportForm, upload: Upload, request: Request, failed: Import | None) -> Dataset | None:
+    """None if the form has an error now, or somebody was faster with what failed."""
     files = [
         {**file, "path": str(upload.path(file)), "split": split}
         for file, split in zip(upload.files, form.splits, strict=True)
     ]
+    name = form.cleaned_data["name"]
+    choices: dict[str, Any] = {
+        "text_column": form.cleaned_data["text_column"],
+        "upload": upload,
+        "options": {"text": form.cleaned_data.get("text_rows") or TextRows.LINES.value},
+    }
     try:
-        return create_dataset(
-            form.cleaned_data["name"],
-            Dataset.Source.UPLOAD,
-            files,
-            created_by=request.user,
-            text_column=form.cleaned_data["text_column"],
-            upload=upload,
-            options={"text": form.cleaned_data.get("text_rows") or TextRows.LINES.value},
-        )
+        if failed:
+            return replace_dataset(failed, request.user, name, files, **choices)
+        return create_dataset(name, Dataset.Source.UPLOAD, files, created_by=request.user, **choices)
     except JobError as error:
         form.add_error("name", f"{error} {error.advice}")
         return None

@@ -1,7 +1,7 @@
 """Cards: a dataset with its jobs and their figures, read in a number of queries that does not depend on how many."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,24 +83,29 @@ def _deserves_panel(progress: Progress) -> bool:
     return job.kind == "tokenization" and progress.is_fresh
 
 
-def load(datasets: Iterable[Dataset]) -> list[Card]:
-    """The cards of these datasets, in their order. Newest tokenizations first."""
+def load(datasets: Iterable[Dataset], own_panels: Collection[uuid.UUID] = ()) -> list[Card]:
+    """The cards of these datasets, in their order. Newest tokenizations first.
+
+    `own_panels` are jobs that have a page of their own open: their speeds are read also when others ended later.
+    """
     by_dataset: dict[uuid.UUID, list[Progress]] = {dataset.pk: [] for dataset in datasets}
     for model in Dataset.jobs_models():
-        for progress in _progress_of(_counted(model).filter(dataset__in=by_dataset).order_by("-created_at")):
+        jobs = list(_counted(model).filter(dataset__in=by_dataset).order_by("-created_at"))
+        for progress in _progress_of(jobs, _drawn(jobs, own_panels)):
             by_dataset[progress.job.dataset_id].append(progress)
     return [Card(dataset, by_dataset[dataset.pk]) for dataset in datasets]
 
 
-def load_ids(ids: Iterable[uuid.UUID]) -> list[Card]:
-    return load(list(Dataset.objects.visible().filter(pk__in=list(ids)).select_related("created_by")))
+def load_ids(ids: Iterable[uuid.UUID], own_panels: Collection[uuid.UUID] = ()) -> list[Card]:
+    return load(list(Dataset.objects.visible().filter(pk__in=list(ids)).select_related("created_by")), own_panels)
 
 
 def load_running() -> list[Progress]:
     """The running jobs of all datasets, the longest running first."""
     running: list[Progress] = []
     for model in Dataset.jobs_models():
-        running += _progress_of(_counted(model).filter(status=Status.RUNNING))
+        jobs = list(_counted(model).filter(status=Status.RUNNING))
+        running += _progress_of(jobs, [job.pk for job in jobs])
     return sorted(running, key=lambda progress: progress.job.started_at or progress.job.created_at)
 
 
@@ -109,23 +114,22 @@ def load_job(job: Job) -> Progress:
     return progress
 
 
-def _progress_of(jobs: Iterable[Any], drawn: list[uuid.UUID] | None = None) -> list[Progress]:
-    """With two more queries for all of them: the slowest shard of what runs, and how fast each was."""
-    found = list(jobs)
-    running = [job for job in found if job.status == Status.RUNNING]
+def _progress_of(jobs: list[Any], drawn: list[uuid.UUID]) -> list[Progress]:
+    """With two more queries for all of them: the slowest shard of what runs, and how fast those were that are drawn."""
+    running = [job for job in jobs if job.status == Status.RUNNING]
     slowest = running[0].shard_model().objects.slowest([job.pk for job in running]) if running else {}
-    speeds = samples.by_job(_drawn(found) if drawn is None else drawn)
-    return [Progress(job, slowest.get(job.pk), speeds.get(job.pk, ())) for job in found]
+    speeds = samples.by_job(drawn)
+    return [Progress(job, slowest.get(job.pk), speeds.get(job.pk, ())) for job in jobs]
 
 
-def _drawn(jobs: list[Any]) -> list[uuid.UUID]:
-    """Whose speeds are read: what is unfinished, and of each dataset no more than may be shown of what has ended."""
+def _drawn(jobs: list[Any], own_panels: Collection[uuid.UUID]) -> list[uuid.UUID]:
+    """Whose speeds are read: what is unfinished, and of each dataset no more than its card shows of what has ended."""
     ended = [job for job in jobs if not job.is_unfinished and _deserves_panel(Progress(job))]
     newest: dict[uuid.UUID, list[uuid.UUID]] = {}
     for job in sorted(ended, key=lambda job: job.ended_at or job.created_at, reverse=True):
         newest.setdefault(job.dataset_id, []).append(job.pk)
-    unfinished = [job.pk for job in jobs if job.is_unfinished]
-    return unfinished + [pk for jobs_of_one in newest.values() for pk in jobs_of_one[:PANELS]]
+    always = [job.pk for job in jobs if job.is_unfinished or job.pk in own_panels]
+    return always + [pk for jobs_of_one in newest.values() for pk in jobs_of_one[:PANELS]]
 
 
 def _counted(model: type[Job]) -> Any:

@@ -20,6 +20,8 @@ from datasets_app.sockets import Socket
 
 NOT_SIGNED_IN = 4401
 FOREIGN_PAGE = 4403
+# The page polls from then on.
+TOO_MANY_SOCKETS = 4429
 # The client reconnects after this code.
 TRY_AGAIN = 1013
 SHOWN_AT_MOST = 100
@@ -49,7 +51,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         query = self.scope["query_string"].decode("latin-1")
         self.socket = await database_sync_to_async(socket_for)(self, user, session, query)
         await self.accept()
-        await fan_out().join(self.socket)
+        if not await fan_out().join(self.socket):
+            await self.close(TOO_MANY_SOCKETS)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """What a tab says needs no database: Channels would look after its connections first, in a thread."""

@@ -7,13 +7,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, InterfaceError
@@ -48,6 +49,7 @@ BATCH = 100
 class FanOut:
     def __init__(self) -> None:
         self._sockets: set[Socket] = set()
+        self._sockets_of: Counter[int] = Counter()
         self._showing: dict[uuid.UUID, dict[str, set[Socket]]] = defaultdict(lambda: defaultdict(set))
         self._fragments: Read = {}
         self._read_at: dict[uuid.UUID, float] = {}
@@ -62,13 +64,20 @@ class FanOut:
             for step in (self._listen, self._deliver, self._beat, self._expel)
         ]
 
-    async def join(self, socket: Socket) -> None:
-        """From here on it gets whatever changes; what it shows is read now."""
+    async def join(self, socket: Socket) -> bool:
+        """From here on it gets whatever changes; what it shows is read now. False: this user has enough sockets."""
+        if self._sockets_of[socket.viewer.pk] >= settings.SOCKETS_PER_USER:
+            return False
         self._sockets.add(socket)
+        self._sockets_of[socket.viewer.pk] += 1
         self._index(socket)
+        return True
 
     def leave(self, socket: Socket) -> None:
-        self._sockets.discard(socket)
+        if socket not in self._sockets:
+            return
+        self._sockets.remove(socket)
+        self._sockets_of -= Counter([socket.viewer.pk])  # who has none left is forgotten
         self._unindex(socket)
 
     def _index(self, socket: Socket) -> None:

@@ -170,9 +170,16 @@ class ImportForm(forms.Form):
         widget=forms.RadioSelect,
     )
 
-    def __init__(self, *args: Any, files: list[dict[str, Any]], columns: list[str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        files: list[dict[str, Any]],
+        columns: list[str],
+        replaced: Dataset | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.files_sent = files
+        self.files_sent, self.replaced = files, replaced
         column = self.fields["text_column"]
         assert isinstance(column, forms.ChoiceField)
         column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
@@ -188,7 +195,8 @@ class ImportForm(forms.Form):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if Dataset.objects.filter(name=name).exists():
+        others = Dataset.objects.exclude(pk=self.replaced.pk) if self.replaced else Dataset.objects
+        if others.filter(name=name).exists():
             raise forms.ValidationError(f"There is already a dataset named {name}. Choose another name.")
         return name
 

@@ -86,8 +86,8 @@ class Reading:
 def read(wanted: Wanted, viewers: dict[uuid.UUID, set[Viewer]], known: Read, overview: Overview | None) -> Read:
     """The wanted elements by their ids; none of a dataset that is deleted, nothing for one that cannot be rendered."""
     found: Read = {dataset: {} for dataset in wanted}
-    loaded = cards.load_ids(wanted)
-    totals = history.totals(_owners_of_events(wanted))
+    loaded = cards.load_ids(wanted, _ids_of(wanted, "job-"))
+    totals = history.totals(_ids_of(wanted, "events-"))
     for card in loaded:
         key = card.dataset.pk
         allowed = {viewer: rights(viewer, card.dataset, card.all_jobs) for viewer in viewers[key]}
@@ -101,8 +101,8 @@ def read(wanted: Wanted, viewers: dict[uuid.UUID, set[Viewer]], known: Read, ove
     return found
 
 
-def _owners_of_events(wanted: Wanted) -> list[uuid.UUID]:
-    prefix = "events-"
+def _ids_of(wanted: Wanted, prefix: str) -> list[uuid.UUID]:
+    """Of the jobs and datasets of which an element of this kind is wanted."""
     names = (name for elements in wanted.values() for name in elements if name.startswith(prefix))
     return [uuid.UUID(name.removeprefix(prefix)) for name in names]
 

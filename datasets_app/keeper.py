@@ -60,7 +60,7 @@ def delete_datasets() -> None:
         upload = dataset.import_job.upload
         dataset.tokenizations.all().delete()
         dataset.delete()
-        if upload is not None:
+        if upload is not None and not upload.imports.exists():  # else it is imported again, with changes
             storage.remove(storage.upload_dir(upload.pk))
             upload.delete()
 

@@ -6,20 +6,26 @@ changes nothing. All times are the database's.
 
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
-from django.db.models.aggregates import Count
+from django.db.models.aggregates import Count, Max
 from django.db.models.functions import Coalesce, Now
 
 from datasets_app import live
-from datasets_app.jobs import Job, Status, from_now
+from datasets_app.jobs import HOLD, Job, Status, from_now
+from datasets_app.models import Worker
 from datasets_app.shards import CHILD_DEATHS_ALLOWED, LEASE, Shard
 
 # Two slots may want the same shard: look again rather than go away.
 TRIES = 20
 CANDIDATES = 8
+# A running job that nobody has been at for so long has stood still; what is shorter is the way to the next shard.
+STANDSTILL = timedelta(seconds=2)
+# Afterwards `lease_until` says when the shard was last heard of.
+UNLEASED: dict[str, Any] = {"lease_token": None, "lease_until": F("lease_until") - LEASE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Claim:
 
     def finish(self, files: list[dict[str, Any]], **figures: Any) -> bool:
         """The shard's files are published: record them. False: somebody else has the shard, remove the files."""
-        done = {"state": Shard.State.DONE, "lease_token": None, "lease_until": None, "deaths": 0}
+        done = {"state": Shard.State.DONE, **UNLEASED, "deaths": 0}
         rates = {"bytes_per_second": None, "tokens_per_second": None}
         with transaction.atomic():
             self.job.lock_dataset()  # of slots that finish at once each counts the shards of the others
@@ -66,7 +72,7 @@ class Claim:
 
 
 def give_back(job: Job, mine: Any, shard: Shard, why: str, *, deaths: int) -> None:
-    waiting: dict[str, Any] = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
+    waiting: dict[str, Any] = {"state": Shard.State.WAITING, **UNLEASED, "files": []}
     with transaction.atomic():
         job.lock_dataset()
         job.raise_mark()
@@ -117,6 +123,7 @@ def _workable(model: type[Job], held: tuple[Job, uuid.UUID] | None) -> Any:
 
 
 def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
+    leave_out_standstill(job)
     token = uuid.uuid4()
     free = job.shard_model().objects.filter(pk=shard.pk, state=Shard.State.WAITING)
     lease = {"state": Shard.State.RUNNING, "lease_token": token, "lease_until": from_now(LEASE), "worker": worker}
@@ -128,7 +135,7 @@ def _take(job: Job, shard: Shard, worker: str) -> Claim | None:
         job.start()  # another slot may have; what counts is where the job is now
         job.refresh_from_db()
     if job.status != Status.RUNNING:
-        taken._mine().update(state=Shard.State.WAITING, lease_token=None, lease_until=None, version=F("version") + 1)
+        taken._mine().update(state=Shard.State.WAITING, **UNLEASED, version=F("version") + 1)
         live.hint(job.dataset_id)
         return None
     return taken
@@ -141,9 +148,38 @@ def to_finalize(model: type[Job], held: tuple[Job, uuid.UUID] | None = None) -> 
     for job in _workable(model, held).filter(free).exclude(Exists(undone)).select_related("dataset"):
         if job.status == Status.QUEUED and not job.start():
             continue
+        leave_out_standstill(job)
         if token := job.take_finalization():
             return job, token
     return None
+
+
+def leave_out_standstill(job: Job) -> None:
+    """Work on a running job goes on: time in which no worker was there does not count as time that it took.
+
+    Before the lease or the right to finalize is taken. Its clock goes on from when it was last heard of, once however
+    many slots come back at the same moment.
+    """
+    jobs = type(job).objects.filter(pk=job.pk, status=Status.RUNNING).exclude(running_since=None)
+    clock = jobs.annotate(now=Now()).values_list("now", "running_since", "finalize_until").first()
+    if clock is None:
+        return
+    now, began, finalize_until = clock
+    leased_until, left_at = _last_leases(job)
+    if any(until and until >= now for until in (leased_until, finalize_until)):
+        return
+    heard = began, left_at, leased_until and leased_until - LEASE, finalize_until and finalize_until - HOLD
+    heard_at = max(moment for moment in heard if moment)
+    if now - heard_at > STANDSTILL and not Worker.objects.there_since(heard_at, job.queue):
+        spent = F("active_time") + (heard_at - began)
+        jobs.filter(running_since__lte=began).update(active_time=spent, running_since=Now(), version=F("version") + 1)
+
+
+def _last_leases(job: Job) -> tuple[Any, Any]:
+    """Until when a running shard is leased, and when one that does not run any more was last heard of."""
+    running = Q(state=Shard.State.RUNNING)
+    leases = job.shards.aggregate(held=Max("lease_until", filter=running), left=Max("lease_until", filter=~running))
+    return leases["held"], leases["left"]
 
 
 def expire(model: type[Job]) -> int:

@@ -101,6 +101,13 @@ class Overview:
     def figures_digest(self) -> str:
         return digest(*(progress.version for progress in self.running))
 
+    def digest_for(self, user_id: int | None) -> str:
+        """Changes with anything that this person would see of it."""
+        places = (f"{place.job_id}.{place.status}.{place.digest}" for place in self.places.values())
+        totals = self.stalled, self.datasets, self.tokenizations
+        news = (f"{job.pk}.{job.ended_at}" for job in self.news_for(user_id))
+        return digest(self.frame_digest, self.figures_digest, *totals, *places, *news)
+
     @cached_property
     def common(self) -> str:
         """The elements that are the same on every screen."""

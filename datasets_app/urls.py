@@ -18,4 +18,5 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/pause/", job_views.pause, name="pause"),
     path("jobs/<uuid:job_id>/resume/", job_views.resume, name="resume"),
     path("jobs/<uuid:job_id>/retry/", job_views.retry, name="retry"),
+    path("jobs/<uuid:job_id>/change/", adding.change, name="change"),
 ]

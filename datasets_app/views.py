@@ -23,6 +23,8 @@ from datasets_app.page import Request, by_htmx, versioned, wants_fragment
 from datasets_app.rows import first_rows
 
 NOT_AVAILABLE = 503
+# The version of all elements of an overview, also where the browser keeps those that it has; see static/live.js.
+READ_AT = "Read-At"
 
 
 @require_GET
@@ -107,10 +109,19 @@ def found_card(dataset_id: uuid.UUID) -> Card:
 
 @require_GET
 def overview(request: Request) -> HttpResponseBase:
-    """What depends on all jobs at once, for a page whose socket is down."""
+    """What depends on all jobs at once, for a page whose socket is down.
+
+    Of words that were sent before, the browser hears only that they hold again: it may have shown others meanwhile.
+    """
     now = overviews.read()
-    parts = now.common, now.notes({place.dataset_id for place in now.places.values()}), now.news(request.user.pk)
-    return by_htmx(HttpResponse("\n".join(parts)))
+
+    def elements() -> HttpResponse:
+        notes = now.notes({place.dataset_id for place in now.places.values()})
+        return HttpResponse("\n".join((now.common, notes, now.news(request.user.pk))))
+
+    answer = versioned(request, f'"{now.digest_for(request.user.pk)}"', elements)
+    answer[READ_AT] = str(now.version)
+    return answer
 
 
 @login_not_required

@@ -27,8 +27,9 @@ const versionOf = (element) => Number(element.dataset.version);
 
 // Fragments
 
-function adopt(html) {
+function adopt(html, readAt) {
   const incoming = new DOMParser().parseFromString(html, "text/html").body;
+  if (readAt) for (const element of incoming.querySelectorAll("[data-digest]")) element.dataset.version = readAt;
   for (const element of [...incoming.children]) adoptElement(element);
 }
 
@@ -149,7 +150,8 @@ function hearBeat(beat) {
   for (const owner of owners) refresh(owner);
 }
 
-// Polling
+// Polling. An overview that was not sent again, because its words are those of an earlier answer, is as new as the
+// moment at which the server read it again.
 
 const refresh = (element) => element && window.htmx.trigger(element, "refresh");
 
@@ -165,7 +167,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!isPoll && !isDeed) return;
   event.detail.shouldSwap = false;
   if (isPoll && xhr.status === 404) leave(target);
-  else if (isPoll && xhr.status === 200) adopt(xhr.responseText);
+  else if (isPoll && xhr.status === 200) adopt(xhr.responseText, xhr.getResponseHeader("Read-At"));
 });
 
 // The buttons of a card: the answer is looked for by name, as what they belonged to may have been replaced meanwhile.

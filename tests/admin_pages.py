@@ -1,5 +1,9 @@
 """The administration as a browser would use it."""
 
+import re
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 
@@ -29,3 +33,11 @@ def delete(client, *items):
 
 def said(response):
     return [str(message) for message in response.context["messages"]]
+
+
+def tables_updated(deed):
+    """In the order in which a deed locks their rows."""
+    with CaptureQueriesContext(connection) as captured:
+        deed()
+    updates = (re.match(r'UPDATE "(\w+)"', query["sql"]) for query in captured.captured_queries)
+    return list(dict.fromkeys(update[1] for update in updates if update))

@@ -11,10 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from datasets_app import repair
 from datasets_app.admin import YardAdmin
 from datasets_app.models import Dataset, Event, Import, Part, Upload, Worker
 from tests import factories
-from tests.admin_pages import address, change, said
+from tests.admin_pages import address, change, said, tables_updated
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
 
 pytestmark = pytest.mark.django_db
@@ -195,6 +196,7 @@ def test_the_text_column_is_one_of_the_text_columns(admin_client, admin_user):
     refused = change(admin_client, dataset, text_column="year")
     dataset.refresh_from_db()
     before = dataset.version, dataset.text_column
+    content = shown_content(admin_client, dataset)
     change(admin_client, dataset, text_column="title")
 
     dataset.refresh_from_db()
@@ -203,6 +205,13 @@ def test_the_text_column_is_one_of_the_text_columns(admin_client, admin_user):
     assert dataset.text_column == "title"
     assert dataset.events.first().text == "Text column changed from text to title."
     assert dataset.events.first().actor == admin_user
+    assert shown_content(admin_client, dataset) == content + 1
+
+
+def shown_content(client, dataset):
+    """The version by which an open page tells that its rows and columns are others now."""
+    html = client.get(dataset.get_absolute_url()).content.decode()
+    return int(re.search(rf'id="content-{dataset.pk}" data-version="(\d+)"', html)[1])
 
 
 def test_the_text_column_waits_for_the_import(admin_client):
@@ -287,6 +296,14 @@ def test_a_job_gets_a_new_owner(admin_client, django_user_model):
     job.refresh_from_db()
     assert job.created_by == ada
     assert job.dataset.events.first().text == "Tokenization with bytes: Owner changed from nobody to ada."
+
+
+def test_an_edit_locks_the_dataset_before_its_job_as_a_move_does(admin_user):
+    job = factories.tokenization()
+
+    locked = tables_updated(lambda: repair.edit_job(job, {"created_by": admin_user}, admin_user))
+
+    assert locked == ["datasets_app_dataset", "tokenizations_tokenization"]
 
 
 def test_a_renamed_tokenizer_redraws_the_cards_that_name_it(admin_client):

@@ -13,7 +13,7 @@ from datasets_app.jobs import Status
 from datasets_app.models import Dataset, Import, Part, create_dataset
 from datasets_app.shards import Shard
 from tests import real
-from tests.admin_pages import act, address, delete, said
+from tests.admin_pages import act, address, delete, said, tables_updated
 from tokenizations import repair as tokenization_repair
 from tokenizations.models import Tokenization, TokenizationShard
 
@@ -175,7 +175,9 @@ def test_wrong_counts_of_a_dataset_come_back_from_its_files(admin_client, datase
     assert Part.objects.get(dataset=dataset).row_groups == groups
     assert messages[0].startswith(f"“prose”: Recounted: {ROWS} rows and ")
     assert dataset.events.filter(kind="recounted").count() == 1
-    assert Dataset.objects.get(pk=dataset.pk).version > dataset.version
+    after = Dataset.objects.get(pk=dataset.pk)
+    assert after.version > dataset.version
+    assert after.content_version == dataset.content_version + 1 == 3
 
 
 def test_a_part_that_cannot_be_read_leaves_the_counts_alone(admin_client, dataset):
@@ -216,6 +218,12 @@ def test_wrong_counts_of_a_tokenization_come_back_from_its_ledgers(admin_client,
     assert (tokenized.statistics, tokenized.output_bytes) == (statistics, size)
     assert min(right["total_filtered_empty"], right["total_filtered_junk"]) > 0
     assert f"{right['total_kept']:,} of {ROWS:,} rows kept, {right['total_tokens']:,} tokens." in messages[0]
+
+
+def test_a_recount_locks_the_dataset_before_its_job_as_a_move_does(tokenized):
+    locked = tables_updated(lambda: tokenization_repair.recount_tokenization(tokenized, None))
+
+    assert locked[:2] == ["datasets_app_dataset", "tokenizations_tokenization"]
 
 
 def test_a_ledger_that_lacks_rows_changes_nothing(admin_client, tokenized):

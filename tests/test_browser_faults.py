@@ -4,10 +4,13 @@ import re
 
 import pytest
 
+from datasets_app.consumers import TOO_MANY_SOCKETS
+from datasets_app.job_views import CONFLICT
 from tests.browser import (
     assert_equal_to_database,
     counts_on,
     figures,
+    panel,
     state,
     wait_for_state,
     wait_until_live,
@@ -69,6 +72,66 @@ def test_without_sockets_the_page_polls_and_cancels(prose, boss, open_tab, token
     wait_for_state(page, job, "cancelled")
     wait_for_state(other, job, "cancelled", seconds=4)
     assert_equal_to_database(boss, prose["id"], page, other)
+
+
+def test_a_tab_too_many_polls(prose, boss, open_tab, tokenize):
+    def refuse_sockets(page):
+        page.route_web_socket("**/ws/live/**", lambda socket: socket.close(code=TOO_MANY_SOCKETS))
+
+    page = open_tab(prepare=refuse_sockets)
+    job = tokenize()
+
+    wait_until_live(page, "polling")
+    counts_on(page, job)
+    pause_and_compare(boss, prose, job, page)
+
+
+def test_what_a_poll_finds_as_it_was_at_the_last_poll_is_shown_again(boss, open_tab, tokenize, mended):
+    """The browser has the answer still, and the socket has shown something newer since."""
+    page = open_tab(url=mended.url)
+    wait_until_live(page)
+    page.locator("#running-jobs").wait_for(state="detached")
+    with page.expect_response("**/overview/"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    job = tokenize()
+    page.locator(f"#running-{job}").wait_for(state="attached")
+
+    mended.refuses_sockets = True
+    mended.silence_sockets()
+    boss.deed(job, "cancel")
+    boss.post(f"/tokenizations/{job}/delete/")
+
+    wait_until_live(page, "polling")
+    page.locator("#running-jobs").wait_for(state="detached", timeout=5000)
+
+
+def test_a_control_that_came_too_late_says_so_however_late_its_answer(prose, boss, open_tab, tokenize):
+    page = open_tab()
+    job = tokenize()
+    wait_until_live(page)
+    counts_on(page, job, 1)
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route(f"**/jobs/{job}/cancel/", hold)
+    panel(page, job).get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel tokenization").click()
+    wait_for(lambda: page.evaluate("true") and held, 10, "the request")
+
+    boss.deed(job, "cancel")
+    wait_for_state(page, job, "cancelled")
+    answer = held[0].fetch()
+    boss.deed(job, "retry")
+    wait_for_state(page, job, "running")
+    held[0].fulfill(response=answer)
+
+    page.get_by_text(re.compile(r"^You cancelled it \d+ s before your cancel\.$")).wait_for()
+    assert answer.status == CONFLICT
+    assert state(page, job) == "running"
+    counts_on(page, job)
+    pause_and_compare(boss, prose, job, page)
 
 
 def test_a_socket_that_is_cut_again_and_again_comes_back(prose, boss, open_tab, tokenize, mended):

@@ -4,10 +4,14 @@ import asyncio
 import json
 
 import pytest
+from channels.db import aclose_old_connections
+from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connection
 from django.db.models import F
 
-from datasets_app import fanout, listing, sockets
+from datasets_app import consumers, fanout, listing, sockets
 from datasets_app.access import Viewer
 from datasets_app.fanout import FanOut
 from datasets_app.models import Dataset
@@ -74,8 +78,6 @@ def change(job, **figures):
 
 
 def _change(job, figures):
-    from django.db import connection
-
     TokenizationShard.objects.filter(job=job, index=0).update(version=F("version") + 1, **figures)
     connection.close()
 
@@ -238,6 +240,50 @@ def test_a_socket_that_cannot_be_closed_keeps_nothing_from_the_others(job):
     assert play(scenario) == 1
 
 
+def test_one_person_has_no_more_sockets_than_the_settings_say(job, settings):
+    settings.SOCKETS_PER_USER = 2
+    tabs = [Socket(Tab(), BOSS, card_of(job.dataset)) for _ in range(4)]
+
+    async def scenario(fan):
+        joined = [await fan.join(tab) for tab in tabs[:3]]
+        other = await fan.join(Socket(Tab(), COLLEAGUE, card_of(job.dataset)))
+        for tab in (tabs[2], tabs[0], tabs[0]):  # one that was refused, and one that goes twice
+            fan.leave(tab)
+        joined += [await fan.join(tabs[3]), await fan.join(tabs[0])]
+        return joined, other
+
+    joined, other = play(scenario)
+
+    assert joined == [True, True, False, True, False]
+    assert other
+
+
+def test_a_tab_too_many_is_closed_with_a_code_of_its_own(job, settings, admin_user):
+    settings.SOCKETS_PER_USER = 1
+
+    async def scenario(fan):
+        fanout._fan_outs[asyncio.get_running_loop()] = fan
+        first, second = (a_connection(job, admin_user) for _ in range(2))
+        assert (await first.connect())[0]
+        await second.connect()
+        output = await second.receive_output()
+        await aclose_old_connections()  # the communicators of Channels leave them open
+        return output
+
+    closed = play(scenario)
+
+    assert (closed["type"], closed["code"]) == ("websocket.close", consumers.TOO_MANY_SOCKETS)
+
+
+def a_connection(job, user):
+    """From a page of the same host, behind the sign-in."""
+    headers = [(b"host", b"here"), (b"origin", b"http://here")]
+    address = f"/ws/live/?card={job.dataset_id}"
+    communicator = WebsocketCommunicator(consumers.LiveConsumer.as_asgi(), address, headers=headers)
+    communicator.scope |= {"user": user, "session": SessionStore()}
+    return communicator
+
+
 def test_a_deleted_dataset_leaves_every_tab(job):
     tab = Tab()
 
@@ -271,8 +317,6 @@ def test_what_was_not_asked_for_when_it_was_read_is_not_taken_for_deleted(job):
 
 
 def _delete(dataset):
-    from django.db import connection
-
     dataset.mark_for_deletion(None)
     connection.close()
 
@@ -387,8 +431,6 @@ def test_an_open_list_gets_a_new_dataset_and_then_its_changes(job):
 
 
 def _new_dataset():
-    from django.db import connection
-
     try:
         return factories.ready_dataset("another")
     finally:

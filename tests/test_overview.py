@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -128,6 +129,30 @@ def test_a_page_whose_socket_is_down_gets_the_same_by_asking(as_owner, owner):
 
     for element in ("running", "workers", "totals", "news", f"job-{job.pk}-running"):
         assert f'id="{element}"' in answer
+
+
+def test_an_overview_is_sent_again_only_when_its_words_are_others(as_owner, as_colleague, owner):
+    job = factories.tokenization(factories.ready_dataset(created_by=owner))
+    Tokenization.objects.update(created_by=owner)
+    changes = [
+        job.start,
+        lambda: job.shards.filter(index=0).update(version=F("version") + 1, bytes_done=7),
+        lambda: factories.ready_dataset("another"),
+        lambda: factories.tokenization(job.dataset, max_length=9),
+        lambda: job.fail("The disk is full."),
+        a_worker,
+    ]
+    address = reverse("datasets:overview")
+
+    for change in changes:
+        before = as_owner.get(address, headers=HTMX)
+        same = as_owner.get(address, headers=HTMX | {"If-None-Match": before["ETag"]})
+        change()
+        after = as_owner.get(address, headers=HTMX | {"If-None-Match": before["ETag"]})
+
+        assert (same.status_code, after.status_code) == (304, 200)
+        assert int(before["Read-At"]) <= int(same["Read-At"]) <= int(after["Read-At"])
+    assert as_colleague.get(address, headers=HTMX)["ETag"] != as_owner.get(address, headers=HTMX)["ETag"]
 
 
 def test_a_newer_overview_has_a_higher_version_and_the_same_digest_for_the_same_words():

@@ -268,7 +268,7 @@ def test_a_failed_import_goes_with_its_dataset(as_owner, owner):
     html = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
 
     assert f'href="{reverse("datasets:delete", args=[job.dataset_id])}"' in html
-    assert "Retry with changes" not in html
+    assert "Retry with changes" not in html  # its files are the server's own, and nothing was chosen for them here
 
 
 def test_who_may_not_control_a_job_is_offered_neither(as_colleague, job):
