@@ -2,11 +2,14 @@
 import os
 import sys
 
+from datasets_app.pandas_free import WithoutPandas
+
 INTERRUPTED = 130
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    sys.meta_path.insert(0, WithoutPandas())
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line

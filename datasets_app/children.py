@@ -13,13 +13,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
 import psutil
 
 from datasets_app.errors import JobError
+from datasets_app.pandas_free import WithoutPandas
 
 Message = dict[str, Any]
 
@@ -188,14 +188,6 @@ class Child:
         except subprocess.TimeoutExpired:
             return ChildDied("closed its output")
         return ChildDied(f"was killed by signal {-code}" if code < 0 else f"exited with {code}")
-
-
-class WithoutPandas(MetaPathFinder):
-    """pyarrow imports pandas at its first conversion only to know its classes: a second and 60 MB for nothing."""
-
-    def find_spec(self, name: str, path: object, target: object = None) -> None:
-        if name == "pandas":
-            raise ModuleNotFoundError("pandas is not for child processes", name=name)
 
 
 def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:

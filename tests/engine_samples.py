@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, settings
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tokenizations.engine.batches import TextBatch
-from tokenizations.engine.encoding import HubEncoder, load_encoder
 from tokenizations.engine.recipe import LoadedTokenizer
 from tokenizations.engine.shard_encoding import ShardJob, encode_shard
 from tokenizations.engine.spec import Spec
@@ -81,8 +80,7 @@ def loaded(json_bytes: bytes, name: str = "tokenizers") -> LoadedTokenizer:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tokenizer.json"
         path.write_bytes(json_bytes)
-        encoder = HubEncoder(load(json_bytes)) if name == "tokenizers" else load_encoder(path, name)
-        return LoadedTokenizer(path, encoder)
+        return LoadedTokenizer.named(path, name)
 
 
 def spec(**options: Any) -> Spec:

@@ -19,15 +19,15 @@ from tests.engine_samples import (
     word_level,
     wordpiece,
 )
-from tokenizations.engine import encoding
+from tokenizations.engine import choosing
 from tokenizations.engine.batches import TextBatch
+from tokenizations.engine.choosing import choose_encoder, prepare, verdict_name
 from tokenizations.engine.encoding import (
     Encoder,
     FastEncoder,
     HubEncoder,
     Ids,
     Offsets,
-    choose_encoder,
     load_encoder,
 )
 from tokenizations.engine.probe import probe_texts
@@ -35,6 +35,7 @@ from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
 from tokenizations.engine.special_tokens import frame_of
 from tokenizations.engine.texts import Texts
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
+from tokenizations.engine.vocabulary import read_or_make
 
 SAMPLE_CHARACTERS = 80_000
 
@@ -119,12 +120,53 @@ def test_the_reference_is_chosen_where_the_fast_one_is_wrong_on_one_row(
         def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]:
             return super().encode([text.replace("a row with a cat", "dog") for text in texts])
 
-    monkeypatch.setattr(encoding, "FastEncoder", WrongOnCats)
+    monkeypatch.setattr(choosing, "FastEncoder", WrongOnCats)
 
     assert choose_encoder(tokenizer_file, spec(), ["no such row"]).name == "fastokens"
     choice = choose_encoder(tokenizer_file, spec(), ["no such row", "a row with a cat"])
     assert choice.name == "tokenizers"
     assert choice.reason.startswith("fastokens gave other tokens on 1 of ")
+
+
+def test_the_verdict_on_the_fixed_texts_is_kept_beside_the_tokenizer(tokenizer_file: Path) -> None:
+    first = choose_encoder(tokenizer_file, spec(), ["a row"])
+    kept = tokenizer_file.with_name(verdict_name(parse_special_tokens=True))
+    found = json.loads(kept.read_text())
+    kept.write_text(json.dumps(found | {"wrong": 1}))
+
+    assert found["wrong"] == 0
+    assert f"{found['texts'] + 1:,} probe texts" in first.reason
+    assert choose_encoder(tokenizer_file, spec()).name == "tokenizers"
+
+
+def test_a_verdict_that_cannot_be_read_is_made_again(tokenizer_file: Path) -> None:
+    kept = tokenizer_file.with_name(verdict_name(parse_special_tokens=True))
+    kept.write_text("{")
+
+    assert choose_encoder(tokenizer_file, spec()).name == "fastokens"
+    assert json.loads(kept.read_text())["wrong"] == 0
+
+
+def test_special_tokens_as_text_have_a_verdict_of_their_own(tokenizer_file: Path) -> None:
+    choose_encoder(tokenizer_file, spec())
+    choose_encoder(tokenizer_file, spec(parse_special_tokens=False))
+
+    names = {verdict_name(parse_special_tokens=parse) for parse in (True, False)}
+    assert names <= {path.name for path in tokenizer_file.parent.iterdir()}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("json_bytes", [byte_bpe(), wordpiece()])
+def test_what_a_job_would_have_to_find_out_is_prepared(tmp_path: Path, json_bytes: bytes) -> None:
+    path = tmp_path / "tokenizer.json"
+    path.write_bytes(json_bytes)
+    prepare(path)
+    prepared = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+
+    choose_encoder(path, spec())
+    read_or_make(path, load(json_bytes))
+
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == prepared
 
 
 def test_the_probe_has_long_documents_all_planes_and_special_tokens() -> None:

@@ -31,7 +31,9 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     try:
         copy = scratch / "tokenizer.json"
         facts = _read(paths, copy)
-        storage.publish(copy, storage.tokenizer_path(facts["sha256"]))
+        target = storage.tokenizer_path(facts["sha256"])
+        for file in scratch.iterdir():  # and what the child has found out about it
+            storage.publish(file, target.with_name(file.name))
     finally:
         storage.remove(scratch)
     try:

@@ -17,7 +17,7 @@ from tokenizations.engine.tokenizer_files import one_line
 
 # Rows cost something too: of very short ones a batch holds no more than this.
 BATCH_ROWS = 1 << 16
-PROBE_BYTES = 1 << 19
+PROBE_BYTES = 1 << 17
 PROBE_ROWS = 512
 
 
@@ -96,7 +96,7 @@ def _batches(
 
 
 def probe_rows(part: Part, group: int, source: TextSource) -> list[str]:
-    """Texts to try an encoder on: spread over a row group, up to half a MiB, and the longest one within that."""
+    """Texts to try an encoder on: spread over a row group, up to PROBE_BYTES, and the longest one within that."""
     part.check(source)
     table = part.read(group, source.columns)
     sizes = source.sizes(table)

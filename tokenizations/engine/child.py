@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets_app import children
 from tokenizations.engine.batches import Part, probe_rows
 from tokenizations.engine.chat import check_template
-from tokenizations.engine.encoding import choose_encoder, load_encoder
+from tokenizations.engine.choosing import choose_encoder, prepare
 from tokenizations.engine.preview import preview
 from tokenizations.engine.rechecking import Mismatch
 from tokenizations.engine.recipe import LoadedTokenizer
@@ -46,7 +46,7 @@ def _tokenize(request: children.Message) -> Iterator[children.Message]:
     if not name:
         choice = choose_encoder(path, job.spec, _probe(request, job.spec))
         name = choice.name
-        _keep((path, name, parse), LoadedTokenizer(path, choice.encoder, parse))
+        _keep((path, name, parse), LoadedTokenizer(path, choice.encoder, choice.reference))
         yield {"encoder": name, "reason": choice.reason}
     try:
         yield from encode_shard(job, _tokenizer((path, name, parse)))
@@ -57,8 +57,10 @@ def _tokenize(request: children.Message) -> Iterator[children.Message]:
 def _read_tokenizer(request: children.Message) -> Iterator[children.Message]:
     paths = [Path(path) for path in request["read_tokenizer"]]
     facts = read_tokenizer(paths[0] if len(paths) == 1 else paths)
-    with HashedFile(Path(request["out"])) as file:
+    out = Path(request["out"])
+    with HashedFile(out) as file:
         file.write(facts.json_bytes)
+    prepare(out)
     yield {"done": facts.to_dict()}
 
 
@@ -70,7 +72,7 @@ def _probe(request: children.Message, spec: Spec) -> list[str]:
 def _tokenizer(key: Key) -> LoadedTokenizer:
     path, name, parse = key
     if key not in _loaded:
-        _keep(key, LoadedTokenizer(path, load_encoder(path, name, parse), parse))
+        _keep(key, LoadedTokenizer.named(path, name, parse))
     _loaded.move_to_end(key)
     return _loaded[key]
 

@@ -5,7 +5,6 @@ An encoder is told once whether special tokens that are written in a text count 
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +15,8 @@ from fastokens import Tokenizer as FastTokenizer
 from tokenizers import Encoding, Tokenizer
 
 from datasets_app.errors import JobError
-from tokenizations.engine.probe import probe_texts
-from tokenizations.engine.spec import Spec
 from tokenizations.engine.texts import Spans
-from tokenizations.engine.tokenizer_files import is_panic, load, read_file, refused_as
+from tokenizations.engine.tokenizer_files import load, read_file, refused_as
 
 MIB = 1 << 20
 FAST_BATCH_BYTES = 4 * MIB
@@ -27,9 +24,6 @@ FAST_BATCH_BYTES = 4 * MIB
 HUB_BATCH_BYTES = MIB // 2
 # `tokenizers` takes 128 times the text's size in memory while it encodes one.
 HUB_ROW_BYTES = 4 * MIB
-PROBED_ADDED_TOKENS = 64
-
-NEEDS_PLACES = "The assistant mask has to know where in a text each token lies, which fastokens does not say."
 
 Ids = npt.NDArray[np.uint32]
 Offsets = npt.NDArray[np.int64]
@@ -94,37 +88,6 @@ class HubEncoder:
         return ids, offsets, marks
 
 
-@dataclass(frozen=True)
-class Choice:
-    """`name` of the encoder to use, and as a sentence for the user why it is this one."""
-
-    encoder: Encoder
-    name: str
-    reason: str
-
-
-def choose_encoder(tokenizer_path: Path, spec: Spec, texts: Sequence[str] = ()) -> Choice:
-    """The fast encoder if it loads and agrees with the reference on the fixed probe and on `texts`, else the reference.
-
-    Takes about a second. Raises JobError if the file is not a tokenizer at all.
-    """
-    json_bytes = read_file(tokenizer_path)
-    tokenizer = load(json_bytes)
-    parse = spec.parse_special_tokens
-    hub = HubEncoder(tokenizer, parse)
-    if spec.assistant_mask:
-        return Choice(hub, hub.name, NEEDS_PLACES)
-    try:
-        fast = FastEncoder(json_bytes, parse)
-    except JobError as error:
-        return Choice(hub, hub.name, str(error))
-    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    probe = [*probe_texts(added[:PROBED_ADDED_TOKENS]), *texts]
-    if wrong := sum(not _agree(fast, hub, text) for text in probe):
-        return Choice(hub, hub.name, f"fastokens gave other tokens on {wrong} of {len(probe):,} probe texts.")
-    return Choice(fast, fast.name, f"fastokens gave the same tokens as tokenizers on {len(probe):,} probe texts.")
-
-
 def load_encoder(tokenizer_path: Path, name: str, parse_special_tokens: bool = True) -> Encoder:
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
     json_bytes = read_file(tokenizer_path)
@@ -160,18 +123,3 @@ def _tokens_within(encoding: Encoding, spans: Spans) -> Iterator[tuple[int, int]
             return
         last = encoding.char_to_token(stop - 1)
         yield start, len(encoding) if last is None else last + 1
-
-
-def _agree(fast: Encoder, hub: Encoder, text: str) -> bool:
-    # One at a time, so that a text that one of them refuses is compared too.
-    expected, found = _ids_or_none(hub, text), _ids_or_none(fast, text)
-    return expected is None if found is None else expected is not None and np.array_equal(expected, found)
-
-
-def _ids_or_none(encoder: Encoder, text: str) -> Ids | None:
-    try:
-        return encoder.encode([text])[0]
-    except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
-            raise
-        return None

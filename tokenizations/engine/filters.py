@@ -32,6 +32,8 @@ def junk_levels(vocabulary: Vocabulary) -> Levels:
 
 def junk_level(text: str) -> int:
     """The first of FILTER_MODES, by its number, for which a token with this decoded text is junk, or NEVER."""
+    if text.strip(" ").isalnum():  # most of a vocabulary
+        return NEVER
     if any(unicodedata.category(character) == "Cc" and character not in HARMLESS_CONTROLS for character in text):
         return FILTER_MODES.index(FilterMode.MINIMAL)
     stripped = text.strip()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.batches import TextBatch
-from tokenizations.engine.encoding import Encoder, FastEncoder, HubEncoder
+from tokenizations.engine.encoding import Encoder, HubEncoder, load_encoder
 from tokenizations.engine.filters import Levels, junk_levels, junk_ratios, junk_tokens
 from tokenizations.engine.rechecking import recheck
 from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
@@ -24,20 +25,28 @@ from tokenizations.engine.vocabulary import Vocabulary, read_or_make
 
 
 class LoadedTokenizer:
-    """A tokenizer and what follows from it alone; made once and used for many shards."""
+    """A tokenizer and what follows from it alone; made once and used for many shards.
 
-    def __init__(self, path: Path, encoder: Encoder, parse_special_tokens: bool = True) -> None:
-        json_bytes = read_file(path)
-        tokenizer = encoder.tokenizer if isinstance(encoder, HubEncoder) else load(json_bytes)
+    `reference` encodes the rows that are compared in every run, and may be the encoder itself.
+    """
+
+    def __init__(self, path: Path, encoder: Encoder, reference: HubEncoder) -> None:
+        json_bytes, tokenizer = read_file(path), reference.tokenizer
         unknown = unknown_token(tokenizer, json_bytes)
         self.encoder = encoder
         self.unknown_id: int | None = None if unknown is None else tokenizer.token_to_id(unknown)
         self.vocabulary: Vocabulary = read_or_make(path, tokenizer)
         self._tokenizer = tokenizer
         self._frame = _frame_or_error(tokenizer)
-        # For the rows that are compared in every run.
-        is_fast = isinstance(encoder, FastEncoder)
-        self.reference: Encoder | None = HubEncoder(tokenizer, parse_special_tokens) if is_fast else None
+        self.reference = reference
+
+    @classmethod
+    def named(cls, path: Path, name: str, parse_special_tokens: bool = True) -> Self:
+        """With the encoder that was chosen before. Raises JobError if it does not load."""
+        encoder = load_encoder(path, name, parse_special_tokens)
+        if isinstance(encoder, HubEncoder):
+            return cls(path, encoder, encoder)
+        return cls(path, encoder, HubEncoder(load(read_file(path)), parse_special_tokens))
 
     @property
     def frame(self) -> Frame:
@@ -78,7 +87,7 @@ class Recipe:
         self.spec = spec
         self.source = TextSource(spec)
         self.encoder = tokenizer.encoder
-        self._reference = tokenizer.reference
+        self._reference = None if tokenizer.reference is tokenizer.encoder else tokenizer.reference
         self._pad_id = tokenizer.id_of(spec.pad_token)
         self._frame = _frame(spec, tokenizer)
         self._junk = junk_tokens(tokenizer.vocabulary, tokenizer.junk_levels, spec) if spec.is_filtering else None

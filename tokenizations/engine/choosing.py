@@ -1,0 +1,133 @@
+"""Chooses the encoder of a run: the fast one only where it gives the reference's ids."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from datasets_app.errors import JobError
+from tokenizations.engine.encoding import Encoder, FastEncoder, HubEncoder, Ids
+from tokenizations.engine.probe import probe_texts
+from tokenizations.engine.spec import Spec
+from tokenizations.engine.tokenizer_files import is_panic, load, read_file
+from tokenizations.engine.vocabulary import read_or_make
+
+PROBED_ADDED_TOKENS = 64
+# To be raised when the fixed texts change, or how they are compared.
+VERDICT_FORMAT = 1
+DIGEST_DIGITS = 16
+NEEDS_PLACES = "The assistant mask has to know where in a text each token lies, which fastokens does not say."
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The encoder to use, and as a sentence for the user why it is this one; `reference` is what it was compared with.
+
+    They are the same where the reference is chosen.
+    """
+
+    encoder: Encoder
+    reason: str
+    reference: HubEncoder
+
+    @property
+    def name(self) -> str:
+        return self.encoder.name
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of how many texts were tried, and for how many the fast encoder gave other ids than the reference."""
+
+    texts: int
+    wrong: int
+
+    def __add__(self, other: "Verdict") -> "Verdict":
+        return Verdict(self.texts + other.texts, self.wrong + other.wrong)
+
+    def write(self, path: Path) -> None:
+        """Replaces what is there, at once."""
+        part = path.with_name(f"{uuid.uuid4().hex}.part")
+        part.write_text(json.dumps(asdict(self)))
+        part.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def choose_encoder(tokenizer_path: Path, spec: Spec, texts: Sequence[str] = ()) -> Choice:
+    """The fast encoder if it loads and agrees with the reference on the fixed probe and on `texts`, else the reference.
+
+    The verdict on the fixed probe takes half a second and is kept beside the tokenizer. Raises JobError if the file is
+    not a tokenizer at all.
+    """
+    json_bytes = read_file(tokenizer_path)
+    tokenizer = load(json_bytes)
+    parse = spec.parse_special_tokens
+    hub = HubEncoder(tokenizer, parse)
+    if spec.assistant_mask:
+        return Choice(hub, NEEDS_PLACES, hub)
+    try:
+        fast = FastEncoder(json_bytes, parse)
+    except JobError as error:
+        return Choice(hub, str(error), hub)
+    verdict = _fixed_verdict(tokenizer_path, tokenizer, fast, hub, parse) + _compare(fast, hub, texts)
+    if verdict.wrong:
+        reason = f"fastokens gave other tokens on {verdict.wrong} of {verdict.texts:,} probe texts."
+        return Choice(hub, reason, hub)
+    return Choice(fast, f"fastokens gave the same tokens as tokenizers on {verdict.texts:,} probe texts.", hub)
+
+
+def prepare(tokenizer_path: Path) -> None:
+    """Find out what every job would ask of this tokenizer, and keep it beside the file."""
+    choose_encoder(tokenizer_path, Spec("", ()))
+    read_or_make(tokenizer_path, load(read_file(tokenizer_path)))
+
+
+def _fixed_verdict(path: Path, tokenizer: Tokenizer, fast: Encoder, hub: Encoder, parse: bool) -> Verdict:
+    kept = path.with_name(verdict_name(parse))
+    if known := Verdict.read(kept):
+        return known
+    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    verdict = _compare(fast, hub, probe_texts(added[:PROBED_ADDED_TOKENS]))
+    with suppress(OSError):  # it only takes longer the next time
+        verdict.write(kept)
+    return verdict
+
+
+def verdict_name(parse_special_tokens: bool) -> str:
+    """Another one for every version of the two libraries."""
+    parts = [VERDICT_FORMAT, version("fastokens"), version("tokenizers"), parse_special_tokens]
+    return f"probe-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:DIGEST_DIGITS]}.json"
+
+
+def _compare(fast: Encoder, hub: Encoder, texts: Iterable[str]) -> Verdict:
+    agreed = [_agree(fast, hub, text) for text in texts]
+    return Verdict(len(agreed), agreed.count(False))
+
+
+def _agree(fast: Encoder, hub: Encoder, text: str) -> bool:
+    # One at a time, so that a text that one of them refuses is compared too.
+    expected, found = _ids_or_none(hub, text), _ids_or_none(fast, text)
+    return expected is None if found is None else expected is not None and np.array_equal(expected, found)
+
+
+def _ids_or_none(encoder: Encoder, text: str) -> Ids | None:
+    try:
+        return encoder.encode([text])[0]
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        return None
