@@ -13,9 +13,12 @@ def main() -> None:
     try:
         from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
+
+        from datasets_app.management import early
     except ImportError:
         sys.exit("Tokenyard's packages are not installed for this Python: use make run, or .venv/bin/python.")
     try:
+        early.begin(sys.argv)
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")

@@ -5,4 +5,4 @@ class WiringConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        from config import broker, checks  # noqa: F401  # every process enqueues with this broker
+        from config import checks  # noqa: F401

@@ -126,31 +126,10 @@ class Child:
             raise self._why_it_ended() from None
 
     def _start(self) -> None:
-        life_end, self._life_pipe = os.pipe()
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", self.module],
-                bufsize=0,
-                cwd=ROOT,
-                env=self._environment(life_end),
-                pass_fds=[life_end],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            )
-        except BaseException:
-            os.close(self._life_pipe)
-            raise
-        finally:
-            os.close(life_end)
-
-    def _environment(self, life_end: int) -> dict[str, str]:
-        python_path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        own = {
-            "PYTHONPATH": os.pathsep.join(python_path),
-            LIFE_PIPE: str(life_end),
-            ADDRESS_SPACE: str(max(ADDRESS_SPACE_FLOOR, 2 * self.memory_limit_bytes)),
-        }
-        return os.environ | ONE_THREAD | own
+            self._process, self._life_pipe = _early[self.module, self.memory_limit_bytes].pop()
+        except (KeyError, IndexError):
+            self._process, self._life_pipe = _launch(self.module, self.memory_limit_bytes)
 
     def _read_line(self, timeout: float) -> bytes | None:
         # The next whole line; None when there was none for `timeout` seconds.
@@ -188,6 +167,45 @@ class Child:
         except subprocess.TimeoutExpired:
             return ChildDied("closed its output")
         return ChildDied(f"was killed by signal {-code}" if code < 0 else f"exited with {code}")
+
+
+def start_early(module: str, memory_limit_bytes: int, count: int) -> None:
+    """Let the first `count` children of this kind load while their parent still does; they end with it, used or not."""
+    _early[module, memory_limit_bytes] = [_launch(module, memory_limit_bytes) for _ in range(count)]
+
+
+# Children that nobody has asked for anything, by module and memory limit, each with the pipe that keeps it alive.
+_early: dict[tuple[str, int], list[tuple[subprocess.Popen[bytes], int]]] = {}
+
+
+def _launch(module: str, memory_limit_bytes: int) -> tuple[subprocess.Popen[bytes], int]:
+    life_end, life_pipe = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", module],
+            bufsize=0,
+            cwd=ROOT,
+            env=_environment(life_end, memory_limit_bytes),
+            pass_fds=[life_end],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+    except BaseException:
+        os.close(life_pipe)
+        raise
+    finally:
+        os.close(life_end)
+    return process, life_pipe
+
+
+def _environment(life_end: int, memory_limit_bytes: int) -> dict[str, str]:
+    python_path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    own = {
+        "PYTHONPATH": os.pathsep.join(python_path),
+        LIFE_PIPE: str(life_end),
+        ADDRESS_SPACE: str(max(ADDRESS_SPACE_FLOOR, 2 * memory_limit_bytes)),
+    }
+    return os.environ | ONE_THREAD | own
 
 
 def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:

@@ -6,11 +6,12 @@ import logging
 import threading
 import uuid
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
-from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ class _Sender:
         self._is_down = False
 
     def send(self, envelope: dict[str, Any]) -> None:
+        if settings.EMBEDDED_REDIS and not is_there(settings.REDIS_URL):
+            return
         asyncio.run_coroutine_threadsafe(self._send(envelope), self._running_loop())
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
@@ -47,6 +50,8 @@ class _Sender:
         thread.join(LAST_WORDS_SECONDS)
 
     async def _send(self, envelope: dict[str, Any]) -> None:
+        from redis.exceptions import RedisError
+
         layer = get_channel_layer()
         try:
             await layer.group_send(GROUP, envelope)
@@ -55,6 +60,12 @@ class _Sender:
             if not self._is_down:
                 logger.info("No live hints for now: %s", error)
             self._is_down = True
+
+
+def is_there(url: str) -> bool:
+    """Whether a server may be listening. A command without one need not wait for Redis's client to be imported."""
+    socket = url.removeprefix("unix://")
+    return socket == url or Path(socket).exists()
 
 
 async def _all_said() -> None:

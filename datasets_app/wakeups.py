@@ -4,11 +4,17 @@ import logging
 from typing import Any
 
 import dramatiq
+from django.conf import settings
 from django.db import transaction
+from django.utils.module_loading import import_string
 from dramatiq.errors import BrokerConnectionError
-from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
+
+
+def broker() -> Any:
+    """Made when it is first needed: a command that works by itself does not wait for Redis's client to be imported."""
+    return import_string(settings.BROKER)
 
 
 def wake(queue: str, actor: str, count: int) -> None:
@@ -17,10 +23,11 @@ def wake(queue: str, actor: str, count: int) -> None:
 
 
 def _enqueue(queue: str, actor: str, count: int) -> None:
-    broker = dramatiq.get_broker()
+    from redis.exceptions import RedisError
+
     try:
-        for _ in range(count - _waiting(broker, queue)):
-            broker.enqueue(_message(queue, actor))
+        for _ in range(count - _waiting(queue)):
+            broker().enqueue(_message(queue, actor))
     except (BrokerConnectionError, RedisError) as error:
         logger.info("The workers were not woken (%s); the keeper tries again.", error)
 
@@ -29,6 +36,6 @@ def _message(queue: str, actor: str) -> "dramatiq.Message[Any]":
     return dramatiq.Message(queue_name=queue, actor_name=actor, args=(), kwargs={}, options={})
 
 
-def _waiting(broker: Any, queue: str) -> int:
+def _waiting(queue: str) -> int:
     """Messages nobody has taken. Not the broker's own size: that counts what dead workers took with them."""
-    return int(broker.client.llen(f"{broker.namespace}:{queue}"))
+    return int(broker().client.llen(f"{broker().namespace}:{queue}"))

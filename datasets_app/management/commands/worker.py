@@ -9,6 +9,7 @@ from django.core.management import BaseCommand
 from django.utils.module_loading import autodiscover_modules
 from dramatiq.errors import BrokerConnectionError
 
+from datasets_app import wakeups
 from datasets_app.management import lifetime
 from datasets_app.presence import Presence
 
@@ -42,8 +43,9 @@ class Command(BaseCommand):
 
 def worker_for(queue: str, slots: int) -> dramatiq.Worker:
     """In this process: Dramatiq's own master would be one more process that can die alone."""
+    broker = wakeups.broker()  # first, for the actors to be declared with
     autodiscover_modules("actors")
-    worker = dramatiq.Worker(dramatiq.get_broker(), queues={queue}, worker_threads=slots, worker_timeout=PICK_UP_MS)
+    worker = dramatiq.Worker(broker, queues={queue}, worker_threads=slots, worker_timeout=PICK_UP_MS)
     worker.queue_prefetch = slots  # a wake-up that waits here is one that no other worker can take
     return worker
 
