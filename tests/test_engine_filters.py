@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 
 from tests.engine_samples import SHARED, byte_bpe, needs_shared, patiently, shared_tokenizers, spec, wordpiece
-from tokenizations.engine.filters import NEVER, junk_level, junk_levels, junk_ratios, junk_tokens
+from tokenizations.engine.filters import junk_ratios, junk_tokens
+from tokenizations.engine.junk import NEVER, junk_level
 from tokenizations.engine.spec import FILTER_MODES, FilterMode
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
 from tokenizations.engine.vocabulary import Vocabulary, vocabulary_of
@@ -61,10 +62,9 @@ def test_a_token_of_letters_or_digits_in_any_script_is_never_junk(text: str) -> 
 @patiently
 @given(st.lists(st.text(max_size=6), min_size=1))
 def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> None:
-    vocabulary = Vocabulary(texts, np.zeros(len(texts), np.bool_), len(texts))
-    levels = junk_levels(vocabulary)
+    vocabulary = Vocabulary.of(texts, np.zeros(len(texts), np.bool_), len(texts))
 
-    masks = [junk_tokens(vocabulary, levels, spec(filter_mode=str(mode))) for mode in FILTER_MODES]
+    masks = [junk_tokens(vocabulary, spec(filter_mode=str(mode))) for mode in FILTER_MODES]
 
     assert not masks[0].any()
     assert all((later >= earlier).all() for earlier, later in pairwise(masks))
@@ -73,7 +73,7 @@ def test_every_mode_has_the_junk_of_the_modes_before_it(texts: list[str]) -> Non
 def test_pieces_of_a_character_are_never_junk() -> None:
     tokenizer = load(byte_bpe())
     vocabulary = vocabulary_of(tokenizer)
-    levels = junk_levels(vocabulary)
+    levels = vocabulary.levels
 
     ids = tokenizer.get_vocab()
     pieces = [ids[token] for token in ("ä", "º", "Ã")]  # bytes E4, BA, C3
@@ -120,7 +120,7 @@ def test_ids_without_a_token_do_no_harm() -> None:
     vocabulary = vocabulary_of(Tokenizer(models.WordLevel({"a": 0, "b": 7}, unk_token="a")))
 
     assert vocabulary.texts == ["a", "", "", "", "", "", "", "b"]
-    assert len(junk_levels(vocabulary)) == 8
+    assert len(vocabulary.levels) == 8
 
 
 def test_the_ratio_is_the_share_of_junk_among_a_rows_own_tokens() -> None:
@@ -151,7 +151,7 @@ def test_real_vocabularies_read_as_text(path: Path) -> None:
     tokenizer = load(read_tokenizer(path).json_bytes)
 
     vocabulary = vocabulary_of(tokenizer)
-    levels = junk_levels(vocabulary)
+    levels = vocabulary.levels
 
     by_text = {text.strip(): level for text, level in zip(vocabulary.texts, levels, strict=True)}
     assert (by_text["the"], by_text["!"]) == (NEVER, FILTER_MODES.index(FilterMode.STANDARD))
@@ -178,8 +178,8 @@ def is_utf8(raw: bytes) -> bool:
 
 
 def junk_of(texts: list[str], **options: Any) -> list[str]:
-    vocabulary = Vocabulary(texts, np.zeros(len(texts), np.bool_), len(texts))
-    junk = junk_tokens(vocabulary, junk_levels(vocabulary), spec(**options))
+    vocabulary = Vocabulary.of(texts, np.zeros(len(texts), np.bool_), len(texts))
+    junk = junk_tokens(vocabulary, spec(**options))
     return [text for text, is_junk in zip(texts, junk, strict=True) if is_junk]
 
 

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy.ma  # noqa: F401 - pyarrow does at its first conversion, when there is no time for it
+
 from datasets_app import children
 from tokenizations.engine.batches import Part, probe_rows
 from tokenizations.engine.chat import check_template

@@ -37,8 +37,11 @@ def kept_documents(
     lengths = whole if room is None or truncation == Truncation.WINDOWS else np.minimum(whole, room)
     content, marks = rows.ids, rows.marks
     if int(lengths.sum()) != len(content):
-        starts = rows.offsets[:-1][kept] + (whole - lengths if truncation == Truncation.LEFT else 0)
-        places_kept = inside(starts, lengths, len(content))
+        if lengths is whole:
+            places_kept = np.repeat(kept, np.diff(rows.offsets))
+        else:
+            starts = rows.offsets[:-1][kept] + (whole - lengths if truncation == Truncation.LEFT else 0)
+            places_kept = inside(starts, lengths, len(content))
         content, marks = content[places_kept], None if marks is None else marks[places_kept]
     return Documents(content, lengths, whole, numbers[kept], marks)
 

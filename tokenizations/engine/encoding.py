@@ -19,7 +19,7 @@ from tokenizations.engine.texts import Spans
 from tokenizations.engine.tokenizer_files import load, read_file, refused_as
 
 MIB = 1 << 20
-FAST_BATCH_BYTES = 4 * MIB
+FAST_BATCH_BYTES = MIB
 # At 2 MB/s a larger batch would make the progress of a job visibly jump.
 HUB_BATCH_BYTES = MIB // 2
 # `tokenizers` takes 128 times the text's size in memory while it encodes one.

@@ -17,6 +17,16 @@ def offsets_of(lengths: Lengths) -> Lengths:
     return offsets
 
 
+def sums(flags: Mask, offsets: Lengths) -> Lengths:
+    """How many are true in each, int64."""
+    counts = np.zeros(len(offsets) - 1, np.int64)
+    full = offsets[:-1] < offsets[1:]
+    if len(flags):
+        # the empty ones take nothing from between the others
+        counts[full] = np.add.reduceat(flags.view(np.int8), offsets[:-1][full], dtype=np.int64)
+    return counts
+
+
 def inside(starts: Lengths, lengths: Lengths, size: int) -> Mask:
     """Which places of a long array lie within these stretches, which ascend and do not overlap."""
     # +1 where one starts and -1 where it ends: the running sum is 1 inside. Empty ones would count twice.

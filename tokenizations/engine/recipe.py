@@ -1,7 +1,6 @@
 """What happens to a batch of rows, from the text to the tokens, with everything it needs loaded once."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +11,7 @@ from tokenizers import Tokenizer
 from datasets_app.errors import JobError
 from tokenizations.engine.batches import TextBatch
 from tokenizations.engine.encoding import Encoder, HubEncoder, load_encoder
-from tokenizations.engine.filters import Levels, junk_levels, junk_ratios, junk_tokens
+from tokenizations.engine.filters import junk_ratios, junk_tokens
 from tokenizations.engine.rechecking import recheck
 from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
 from tokenizations.engine.rules import Traits, check
@@ -66,10 +65,6 @@ class LoadedTokenizer:
         named = {spec.bos_token, spec.eos_token, spec.pad_token}
         return Traits(count, special_tokens=frozenset(token for token in named if self.id_of(token) is not None))
 
-    @cached_property
-    def junk_levels(self) -> Levels:
-        return junk_levels(self.vocabulary)
-
 
 @dataclass(frozen=True)
 class Cooked:
@@ -90,7 +85,7 @@ class Recipe:
         self._reference = None if tokenizer.reference is tokenizer.encoder else tokenizer.reference
         self._pad_id = tokenizer.id_of(spec.pad_token)
         self._frame = _frame(spec, tokenizer)
-        self._junk = junk_tokens(tokenizer.vocabulary, tokenizer.junk_levels, spec) if spec.is_filtering else None
+        self._junk = junk_tokens(tokenizer.vocabulary, spec) if spec.is_filtering else None
 
     def shaper(self) -> Shaper:
         """For one shard."""

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
-# With a number, to be raised when a vocabulary comes to be read in another way.
-FILE_NAME = "vocabulary-1.parquet"
+from tokenizations.engine.junk import NEVER, junk_level
+
+# With a number, to be raised when a vocabulary comes to be read in another way, or other tokens are junk.
+FILE_NAME = "vocabulary-2.parquet"
 SIZE = "size"
 UNDECODABLE = "\ufffd"
 # How byte-level BPE writes the three bytes of a genuine U+FFFD.
@@ -24,19 +26,28 @@ BYTE_LEVEL_UNDECODABLE = "ï¿½"
 class Vocabulary:
     """By id: the decoded texts ("" for ids in gaps), and whether the token is a piece of a multi-byte character.
 
-    `size` is the number of tokens.
+    `size` is the number of tokens. `levels`, uint8, are the first of FILTER_MODES, by its number, that call the token
+    junk; NEVER for good ones.
     """
 
     texts: list[str]
     pieces: npt.NDArray[np.bool_]
     size: int
+    levels: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, texts: list[str], pieces: npt.NDArray[np.bool_], size: int) -> Self:
+        levels = np.fromiter(map(junk_level, texts), np.uint8, len(texts))
+        levels[pieces] = NEVER  # which say nothing about the character
+        return cls(texts, pieces, size, levels)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def write(self, path: Path) -> None:
         """Replaces what is there, at once."""
-        table = pa.table({"text": self.texts, "piece": self.pieces}).replace_schema_metadata({SIZE: str(self.size)})
+        columns = {"text": self.texts, "piece": self.pieces, "level": self.levels}
+        table = pa.table(columns).replace_schema_metadata({SIZE: str(self.size)})
         part = path.with_name(f"{uuid.uuid4().hex}.part")
         pq.write_table(table, part, compression="zstd")
         part.replace(path)
@@ -45,7 +56,8 @@ class Vocabulary:
     def read(cls, path: Path) -> Self:
         table = pq.read_table(path, use_threads=False)
         pieces = table["piece"].to_numpy().astype(np.bool_)
-        return cls(table["text"].to_pylist(), pieces, int(table.schema.metadata[SIZE.encode()]))
+        size = int(table.schema.metadata[SIZE.encode()])
+        return cls(table["text"].to_pylist(), pieces, size, table["level"].to_numpy())
 
 
 def read_or_make(tokenizer_path: Path, tokenizer: Tokenizer) -> Vocabulary:
@@ -76,7 +88,7 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
         text = tokenizer.decode([number], skip_special_tokens=False)
         pieces[number] = _is_piece(token, text)
         texts[number] = _without_marks(text, prefix, suffix)
-    return Vocabulary(texts, pieces, len(by_token))
+    return Vocabulary.of(texts, pieces, len(by_token))
 
 
 def _is_piece(token: str, text: str) -> bool:
