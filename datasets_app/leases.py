@@ -22,8 +22,8 @@ from datasets_app.shards import CHILD_DEATHS_ALLOWED, LEASE, Shard
 # Two slots may want the same shard: look again rather than go away.
 TRIES = 20
 CANDIDATES = 8
-# A running job that nobody has been at for so long has stood still; what is shorter is the way to the next shard.
-STANDSTILL = timedelta(seconds=2)
+# A running job that nobody has been at for so long has stood still; what is shorter is a worker that starts again.
+STANDSTILL = timedelta(minutes=1)
 # Afterwards `lease_until` says when the shard was last heard of.
 UNLEASED: dict[str, Any] = {"lease_token": None, "lease_until": F("lease_until") - LEASE}
 

@@ -35,6 +35,12 @@ class Progress:
         return float(self.job.percent(self.job.total_bytes_done))
 
     @property
+    def percent_again(self) -> float:
+        """Of the work, what was done before by somebody who never finished, and is under way again."""
+        again = self.job.bytes_mark - self.job.total_bytes_done
+        return 100 * again / self.job.bytes_total if again > 0 and self.job.status == Status.RUNNING else 0.0
+
+    @property
     def elapsed_seconds(self) -> float:
         return float(self.job.elapsed.total_seconds())
 

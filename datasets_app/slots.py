@@ -136,16 +136,16 @@ class Slot:
             pass
 
     def work_once(self, held: Held | None = None) -> bool:
-        """One shard or one finalization. False: there was nothing to do."""
+        """One finalization, before the shards of others, or one shard. False: there was nothing to do."""
         try:
-            if claim := leases.claim(self.work.model, self.name, held):
+            if ending := leases.to_finalize(self.work.model, held):
+                self.meter.rest()
+                self._finalize(*ending)
+            elif claim := leases.claim(self.work.model, self.name, held):
                 self._work_off(claim)
-                return True
-            self.meter.rest()
-            ending = leases.to_finalize(self.work.model, held)
-            if ending is None:
+            else:
+                self.meter.rest()
                 return False
-            self._finalize(*ending)
         except (OperationalError, InterfaceError) as error:
             logger.warning("The database is out of reach: %s", error)
             connection.close()
@@ -223,6 +223,7 @@ class Slot:
     def _finalize(self, job: Job, token: uuid.UUID) -> None:
         job.reach(Stage.SAVING)
         try:
+            job.check_errored(settings.ERRORED_SHARE)  # once more: a job that failed for it may be tried again
             with disk_full_explained():
                 self.work.finalize(job, Keep(job, token))
         except Cancelled:

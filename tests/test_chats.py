@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from datasets_app.jobs import Status
 from tests import real
+from tokenizations.tokenizing import TokenizeWork
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,6 +59,21 @@ def test_chats_become_the_tokens_and_masks_of_transformers(dataset, tokenizer):
         assert mine["input_ids"] == expected["input_ids"]
         assert mine["assistant_mask"] == expected["assistant_masks"]
         assert 0 < sum(mine["assistant_mask"]) < len(mine["assistant_mask"])
+
+
+def test_a_retry_of_what_failed_for_its_refused_rows_fails_again(dataset, tokenizer):
+    job = real.tokenized(
+        dataset, tokenizer, chat=True, special_tokens=False, chat_template="{{ raise_exception('no') }}"
+    )
+    assert job.status == Status.FAILED
+
+    job.requeue(None)
+    real.work_off(TokenizeWork())
+
+    job.refresh_from_db()
+    assert job.status == Status.FAILED
+    assert "rows could not be encoded" in job.failure
+    assert not (job.path / "manifest.json").exists()
 
 
 def test_its_page_shows_the_chats(dataset, client, django_user_model):

@@ -80,6 +80,17 @@ def test_nothing_is_visible_before_the_end(dataset, tokenizer, monkeypatch):
     assert real.fresh(job).status == Status.RUNNING
 
 
+def test_a_job_is_saved_before_the_shards_of_others_are_begun(dataset, tokenizer):
+    first, second = (real.tokenize(dataset, tokenizer, real.Spec("", (), max_length=n), None)[0] for n in (8, 9))
+    slot = slots.Slot(TokenizeWork())
+
+    slot.work_once()
+    slot.work_once()
+    slot.close()
+
+    assert [real.fresh(job).status for job in (first, second)] == [Status.READY, Status.QUEUED]
+
+
 def test_a_finalization_that_was_cut_short_is_done_again(dataset, tokenizer, monkeypatch):
     job, _ = real.tokenize(dataset, tokenizer, real.Spec(text_column="", splits=()), None)
     with monkeypatch.context() as patch:
