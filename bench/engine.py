@@ -1,106 +1,107 @@
-"""Measures the engine on one core, everything included: `bench/engine.py [--texts FILE... --tokenizers FILE...]`.
+"""Measures the engine on one core beside fastokens alone, alternating: `python -m bench.engine [--texts FILE...]`.
 
-By default on the sample: the interpreter's own library, with the two tokenizers trained on it. With `--check` it also
-compares the ids of every row with those of `tokenizers`, which takes minutes.
+Each in a fresh process, each text once, in seconds of CPU time. Ours is all that a shard is: filter, ledger,
+statistics, checksums and fsync; "with the start" also the process's own start and what it loads and tries out before.
 """
 
 import argparse
+import json
+import os
+import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow as pa
-import pyarrow.json
 import pyarrow.parquet as pq
 
-from datasets_app.children import Child
-from datasets_app.ingest.sample import write_sample
+from bench.corpus import ENGINE, MEGABYTE, given_or_sample, parser, write_source
+from bench.processes import measured, peak_bytes
+from bench.table import lines
+from datasets_app.children import ONE_THREAD, Child
+from tokenizations.engine.choosing import prepare
 from tokenizations.engine.spec import FilterMode, Spec
-from tokenizations.engine.tokenizer_files import load, read_tokenizer
+from tokenizations.engine.tokenizer_files import read_tokenizer
 
-MEGABYTE = 1_000_000
-ROW_GROUP_ROWS = 1500
-CHECK_ROWS = 256
 MEMORY_BYTES = 4 << 30
 
 
 def main() -> None:
-    options = parse()
-    with tempfile.TemporaryDirectory() as folder:
-        if not options.texts or not options.tokenizers:
-            options.texts, options.tokenizers = sample(Path(folder))
-        measure_all(options)
+    arguments = parser(__doc__)
+    arguments.add_argument("--filter", default=FilterMode.STANDARD, choices=list(FilterMode))
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        texts, tokenizers = given_or_sample(options, folder)
+        size = write_source(texts, options.column, folder / "part.parquet", options.copies)
+        rows = [compare(folder, tokenizer, size, options) for tokenizer in tokenizers]
+    print("\n".join(lines(rows)))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=2))
 
 
-def sample(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The sample's texts as Parquet, and its tokenizers."""
-    made = next(message["done"] for message in write_sample(folder) if "done" in message)
-    texts = [folder / f"{file['split']}.parquet" for file in made["files"]]
-    for file, target in zip(made["files"], texts, strict=True):
-        pq.write_table(pa.json.read_json(folder / file["name"]), target)
-    return texts[:1], [folder / tokenizer["file"] for tokenizer in made["tokenizers"]]
+def compare(folder: Path, path: Path, size: int, options: argparse.Namespace) -> dict[str, Any]:
+    home = folder / path.stem
+    home.mkdir()
+    tokenizer = home / "tokenizer.json"
+    tokenizer.write_bytes(read_tokenizer(path).json_bytes)
+    prepare(tokenizer)
+    request = request_for(folder / "part.parquet", tokenizer, Spec("text", ("train",), filter_mode=options.filter))
+    runs, alone = [], []
+    for _ in range(options.rounds):
+        runs.append(run(request))
+        if runs[-1]["encoder"] == "fastokens":
+            alone.append(flat_seconds(folder / "part.parquet", tokenizer))
+    seconds, whole = (statistics.median(run[name] for run in runs) for name in ("shard", "whole"))
+    row = {
+        "": path.stem,
+        "encoder": runs[0]["encoder"],
+        "text, MB": size / MEGABYTE,
+        "engine, MB/s": size / seconds / MEGABYTE,
+        "with the start, MB/s": size / whole / MEGABYTE,
+        "peak, MB": max(run["peak"] for run in runs) / MEGABYTE,
+    }
+    if alone:
+        row["fastokens alone, MB/s"] = size / statistics.median(alone) / MEGABYTE
+        row["share, %"] = 100 * statistics.median(a / run["shard"] for a, run in zip(alone, runs, strict=True))
+        row["share with the start, %"] = 100 * statistics.median(
+            a / run["whole"] for a, run in zip(alone, runs, strict=True)
+        )
+    return row
 
 
-def measure_all(options: argparse.Namespace) -> None:
-    child = Child("tokenizations.engine.child", memory_limit_bytes=MEMORY_BYTES)
-    for source in options.texts:
-        for tokenizer in options.tokenizers:
-            with tempfile.TemporaryDirectory() as folder:
-                measure(child, source, tokenizer, Path(folder), options)
-    child.close()
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--texts", nargs="+", type=Path, default=[])
-    parser.add_argument("--tokenizers", nargs="+", type=Path, default=[])
-    parser.add_argument("--column", default="text")
-    parser.add_argument("--filter", default=FilterMode.NONE, choices=list(FilterMode))
-    parser.add_argument("--max-length", type=int)
-    parser.add_argument("--check", action="store_true")
-    return parser.parse_args()
-
-
-def measure(child: Child, source: Path, tokenizer: Path, folder: Path, options: argparse.Namespace) -> None:
-    part, json_path = folder / "part.parquet", folder / "tokenizer.json"
-    texts = pq.read_table(source, columns=[options.column])
-    pq.write_table(texts, part, row_group_size=ROW_GROUP_ROWS, compression="zstd")
-    json_path.write_bytes(read_tokenizer(tokenizer).json_bytes)
-    spec = Spec(options.column, ("train",), max_length=options.max_length, filter_mode=FilterMode(options.filter))
-    request: dict[str, Any] = {
+def request_for(part: Path, tokenizer: Path, spec: Spec) -> dict[str, Any]:
+    """One shard of the whole part."""
+    facts = pq.ParquetFile(part).metadata
+    return {
         "spec": spec.to_dict(),
-        "tokenizer": str(json_path),
+        "tokenizer": str(tokenizer),
         "encoder": "",
         "probe": {"path": str(part), "row_group": 0},
         "part": str(part),
-        "row_groups": [0, pq.ParquetFile(part).metadata.num_row_groups],
+        "row_groups": [0, facts.num_row_groups],
+        "split": "train",
+        "split_rows": facts.num_rows,
         "first_row": 0,
-        "out": str(folder),
+        "out": str(tokenizer.parent),
         "stem": "shard",
     }
-    for name in ("cold", "warm"):
-        print(f"{source.stem:16} {tokenizer.stem:14} {name}: {run(child, request)}")
-    if options.check:
-        check(texts[options.column].to_pylist(), json_path, folder / "shard.arrow")
 
 
-def run(child: Child, request: dict[str, Any]) -> str:
-    started = tokenizing = time.perf_counter()
-    cpu_before = 0.0
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """CPU seconds of a new child for a shard, and with all that came before."""
+    child = Child(ENGINE, memory_limit_bytes=MEMORY_BYTES)
+    found: dict[str, Any] = {}
+    before = 0.0
     for message in child.run(request):
         if message and "encoder" in message:
-            request["encoder"] = message["encoder"]
+            found["encoder"] = message["encoder"]
         if message and message.get("stage") == "Loading Dataset":
-            tokenizing, cpu_before = time.perf_counter(), cpu_seconds(child)
-        if message and "done" in message:
-            counts = message["done"]["counts"]
-    seconds, cpu = time.perf_counter() - tokenizing, cpu_seconds(child) - cpu_before
-    return (
-        f"{request['encoder']:10} {counts['bytes'] / seconds / MEGABYTE:6.1f} MB/s,"
-        f" {counts['bytes'] / cpu / MEGABYTE:6.1f} MB per CPU second, {tokenizing - started:.2f} s to load"
-    )
+            before = cpu_seconds(child)
+    assert child.pid
+    found |= {"whole": cpu_seconds(child), "shard": cpu_seconds(child) - before, "peak": peak_bytes(child.pid)}
+    child.close()
+    return found
 
 
 def cpu_seconds(child: Child) -> float:
@@ -108,17 +109,9 @@ def cpu_seconds(child: Child) -> float:
     return float(times.user + times.system)
 
 
-def check(texts: list[str | None], json_path: Path, found: Path) -> None:
-    reference = load(json_path.read_bytes())
-    with pa.ipc.open_stream(found) as stream:
-        ids = stream.read_all()["input_ids"]
-    rows = [text for text in texts if text]
-    wrong = 0
-    for start in range(0, len(rows), CHECK_ROWS):
-        some = rows[start : start + CHECK_ROWS]
-        expected = [row.ids for row in reference.encode_batch_fast(some)]
-        wrong += sum(a != b for a, b in zip(expected, ids[start : start + len(some)].to_pylist(), strict=True))
-    print(f"  {wrong} of {len(rows):,} rows differ from tokenizers")
+def flat_seconds(part: Path, tokenizer: Path) -> float:
+    output = measured(["-m", "bench.flat", str(part), str(tokenizer)], {**os.environ, **ONE_THREAD}).output
+    return float(json.loads(output)["seconds"])
 
 
 if __name__ == "__main__":

@@ -26,13 +26,14 @@ def main() -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=options.tokenizer)
     rows = load_dataset("parquet", data_files=options.texts, split="train")
     tokens = rows.map(
-        lambda batch: tokenizer(batch[options.column], return_token_type_ids=False),
+        lambda batch: tokenizer([text or "" for text in batch[options.column]], return_token_type_ids=False),
         batched=True,
         num_proc=options.processes,
         remove_columns=rows.column_names,
     )
     tokens.save_to_disk(options.out)
-    print(json.dumps(statistics(tokens)))
+    specials = tokenizer.num_special_tokens_to_add() * len(tokens)
+    print(json.dumps(statistics(tokens) | {"special_tokens": specials}))
 
 
 def statistics(rows: Dataset) -> dict[str, Any]:

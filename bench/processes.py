@@ -1,6 +1,7 @@
 """A command with all the processes it starts: how long it took, and how much memory each of them had at most."""
 
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -19,9 +20,13 @@ PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 @dataclass(frozen=True)
 class Run:
-    """Peaks in bytes: of its largest process, and of any child whose command line has `module`."""
+    """Peaks in bytes: of its largest process, and of any child whose command line has `module`.
+
+    `cpu` seconds are those of all its processes.
+    """
 
     seconds: float
+    cpu: float
     output: str
     peak: int
     peak_of_children: int
@@ -29,7 +34,7 @@ class Run:
 
 def measured(command: Sequence[str], env: dict[str, str], module: str = "") -> Run:
     """Raises CalledProcessError, with what it said, if it fails."""
-    began = time.perf_counter()
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(
         [sys.executable, *command], cwd=settings.BASE_DIR, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -39,9 +44,11 @@ def measured(command: Sequence[str], env: dict[str, str], module: str = "") -> R
     output, errors = process.communicate()
     seconds = time.perf_counter() - began
     watcher.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command, output, errors.decode()[-2000:])
-    return Run(seconds, output.decode(), peaks[""], peaks[module])
+    return Run(seconds, cpu, output.decode(), peaks[""], peaks[module])
 
 
 def watch(pid: int, module: str, peaks: dict[str, int]) -> None:

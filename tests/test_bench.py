@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from bench.weight import Files, weigh
 from datasets_app.listing import CARDS_A_PAGE
-from tests import factories
+from tests import factories, real
 
 TABS = 20
 LIVE = ["--tabs", str(TABS), "--rate", "4", "--seconds", "4", "--no-stock", "--json"]
@@ -34,6 +34,43 @@ def test_the_live_bench_counts_every_tab_and_finds_none_behind():
     assert measured.keys() >= FIGURES
     assert (measured["joined"], measured["stale"], measured["different"]) == (TABS, 0, 0)
     assert measured["deliveries"] > 0
+
+
+def measured(tmp_path, module, *options):
+    """Of a few rows with a small tokenizer."""
+    found, texts = tmp_path / f"{module}.json", real.parquet(tmp_path / "texts.parquet", real.texts(300))
+    given = ["--texts", str(texts), "--tokenizers", str(real.byte_bpe(tmp_path / "small.json")), "--json", str(found)]
+    command = [sys.executable, "-m", f"bench.{module}", *given, *options]
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(found.read_text())
+
+
+@pytest.mark.stack
+def test_a_whole_job_is_measured_beside_the_script_that_labs_write(tmp_path):
+    (row,) = measured(tmp_path, "whole", "--rounds", "1")
+
+    assert row["encoder"] == "fastokens"
+    assert row["ratio, median"] == pytest.approx(row["map, s"] / row["Tokenyard, s"], abs=0.1)
+    assert row["Tokenyard, engine child, MB"] > 50
+
+
+@pytest.mark.stack
+def test_the_engine_is_measured_beside_its_encoder_alone(tmp_path):
+    (row,) = measured(tmp_path, "engine", "--rounds", "1", "--copies", "3")
+
+    assert 0 < row["share with the start, %"] < row["share, %"] < 100
+    assert row["engine, MB/s"] < row["fastokens alone, MB/s"]
+
+
+@pytest.mark.stack
+def test_the_engine_is_measured_as_its_rows_grow(tmp_path):
+    rows = measured(tmp_path, "growth", "--most", "10000")
+
+    assert [row[""] for row in rows] == ["10,000 rows", "8 of 16 MiB"]
+    assert all(row["peak, MB"] >= row["of which before the first row, MB"] > 50 for row in rows)
 
 
 def test_the_list_with_all_its_styles_and_scripts_is_light(as_owner, owner):
