@@ -50,8 +50,8 @@ def run_here(job: Job, work: Work, token: uuid.UUID) -> None:
             thread.start()
         next_expiry = time.monotonic()
         while not show(bar, job):
-            job.keep_hold(token)
             if time.monotonic() >= next_expiry:  # of workers that shared in this job and died
+                job.keep_hold(token)
                 leases.expire(type(job))
                 next_expiry = time.monotonic() + EXPIRE_SECONDS
             time.sleep(POLL_SECONDS / 2)
@@ -64,7 +64,7 @@ def _drain(job: Job, work: Work, token: uuid.UUID) -> None:
     try:
         while type(job).objects.filter(pk=job.pk, hold_token=token, status__in=UNFINISHED).exists():
             if not slot.work_once((job, token)):
-                time.sleep(POLL_SECONDS / 5)
+                time.sleep(POLL_SECONDS / 3)
     finally:
         slot.close()
         connection.close()
@@ -74,6 +74,8 @@ def show(bar: Any, job: Job) -> bool:
     """Draw the job as it is now. True once it has ended."""
     try:
         job.refresh_from_db()
+        if bar.disable:
+            return job.status in ENDED
         progress = cards.load_job(job)
     except ObjectDoesNotExist:
         raise JobError(f"{job} was deleted.") from None
