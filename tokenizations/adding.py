@@ -4,19 +4,17 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from datasets_app import storage
-from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
 from datasets_app.models import NAME_LENGTH
 from tokenizations.models import Tokenizer
+from tokenizations.reading import read_in_child
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-READING_SECONDS = 60.0
 SOURCE_LENGTH = 200
 
 
@@ -30,7 +28,7 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     scratch = storage.scratch_dir(f"tokenizer-{uuid.uuid4().hex}")
     try:
         copy = scratch / "tokenizer.json"
-        facts = _read(paths, copy)
+        facts = read_in_child({"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(copy)})
         storage.publish(copy, storage.tokenizer_path(facts["sha256"]))
     finally:
         storage.remove(scratch)
@@ -40,21 +38,6 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
         if not Tokenizer.objects.filter(sha256=facts["sha256"]).exists():
             storage.remove(storage.tokenizer_path(facts["sha256"]).parent)
         raise
-
-
-def _read(paths: list[Path], out: Path) -> dict[str, Any]:
-    child = Child(
-        "tokenizations.engine.child",
-        memory_limit_bytes=settings.CHILD_MEMORY_BYTES,
-        silence_seconds=READING_SECONDS,
-    )
-    try:
-        request = {"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(out)}
-        return next(message["done"] for message in child.run(request) if message and "done" in message)
-    except ChildDied as death:
-        raise JobError(f"Reading the tokenizer {death}.", "Choose another tokenizer.") from death
-    finally:
-        child.close()
 
 
 def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") -> Tokenizer:

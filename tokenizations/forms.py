@@ -55,6 +55,9 @@ class TextField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         return str(super().to_python(value)).replace("\r\n", "\n")
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.to_python(initial), data)
+
 
 class LinesField(TextField):
     """A list, one to a line."""

@@ -15,7 +15,7 @@ from tokenizations.engine.shard_encoding import ShardJob, encode_shard
 from tokenizations.engine.shard_files import HashedFile
 from tokenizations.engine.spec import Spec
 from tokenizations.engine.texts import TextSource
-from tokenizations.engine.tokenizer_files import read_tokenizer
+from tokenizations.engine.tokenizer_files import missing_tokens, read_tokenizer
 
 # Jobs take turns, so a slot goes back and forth between a few tokenizers.
 LOADED_AT_ONCE = 3
@@ -27,9 +27,12 @@ _loaded: OrderedDict[Key, LoadedTokenizer] = OrderedDict()
 
 
 def handle(request: children.Message) -> Iterator[children.Message]:
-    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, or a chat template."""
+    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, tokens, a chat template."""
     if "read_tokenizer" in request:
         yield from _read_tokenizer(request)
+    elif "missing_tokens" in request:
+        missing = missing_tokens(Path(request["tokenizer"]), request["missing_tokens"])
+        yield {"done": {"missing": missing}}
     elif "chat_template" in request:
         check_template(request["chat_template"], request["tokens"])
         yield {"done": {}}
