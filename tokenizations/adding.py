@@ -11,6 +11,7 @@ from datasets_app.errors import JobError
 from datasets_app.models import NAME_LENGTH
 from tokenizations.models import Tokenizer
 from tokenizations.reading import read_in_child
+from tokenizations.templates import check_chat_template
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 SOURCE_LENGTH = 200
 
 
+class NameTaken(JobError):
+    """By another tokenizer."""
+
+
 def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None") -> Tokenizer:
     """From a tokenizer.json, a directory, or a pair of vocab.json and merges.txt, with what lies beside it.
 
-    JobError if they are not a usable tokenizer, or its name or its content is already here.
+    JobError if they are not a usable tokenizer, its chat template cannot be used, or its content is already here;
+    NameTaken if its name is.
     """
     if not 0 < len(name) <= NAME_LENGTH:
         raise JobError(f"A tokenizer's name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
@@ -29,6 +35,8 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     try:
         copy = scratch / "tokenizer.json"
         facts = read_in_child({"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(copy)})
+        if facts["chat_template"]:
+            check_chat_template(facts["chat_template"], facts["roles"])
         storage.publish(copy, storage.tokenizer_path(facts["sha256"]))
     finally:
         storage.remove(scratch)
@@ -59,4 +67,4 @@ def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") 
     except IntegrityError as error:
         if same := Tokenizer.objects.filter(sha256=facts["sha256"]).first():
             raise JobError(f"This tokenizer is already here as {same.name}.", "Use that one.") from error
-        raise JobError(f"There is already a tokenizer named {name}.", "Choose another name.") from error
+        raise NameTaken(f"There is already a tokenizer named {name}.", "Choose another name.") from error

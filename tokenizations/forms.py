@@ -194,9 +194,13 @@ class ComposerForm(forms.Form):
             try:
                 fitted(self.spec, self.dataset, self.cleaned_data["tokenizer"])
             except JobError as error:
-                option = error.option if isinstance(error, OptionError) else None
-                self.add_error(option if option in self.fields else None, f"{error} {error.advice}")
+                self.refuse(error)
         return self.cleaned_data
+
+    def refuse(self, error: JobError) -> None:
+        """At the option to change, where one is known."""
+        option = error.option if isinstance(error, OptionError) else None
+        self.add_error(option if option in self.fields else None, f"{error} {error.advice}")
 
     @property
     def spec(self) -> Spec:
