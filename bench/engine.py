@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from datasets_app.children import Child
 from datasets_app.ingest.sample import write_sample
+from tokenizations.engine.encoding import HUB_ROW_BYTES
 from tokenizations.engine.spec import FilterMode, Spec
 from tokenizations.engine.tokenizer_files import load, read_tokenizer
 
@@ -75,7 +76,10 @@ def measure(child: Child, source: Path, tokenizer: Path, folder: Path, options: 
         "encoder": "",
         "probe": {"path": str(part), "row_group": 0},
         "part": str(part),
+        "row_bytes": HUB_ROW_BYTES,
         "row_groups": [0, pq.ParquetFile(part).metadata.num_row_groups],
+        "split": "train",
+        "split_rows": len(texts),
         "first_row": 0,
         "out": str(folder),
         "stem": "shard",

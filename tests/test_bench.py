@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from bench.weight import Files, weigh
 from datasets_app.listing import CARDS_A_PAGE
-from tests import factories
+from tests import factories, real
 
 TABS = 20
 LIVE = ["--tabs", str(TABS), "--rate", "4", "--seconds", "4", "--no-stock", "--json"]
@@ -34,6 +34,17 @@ def test_the_live_bench_counts_every_tab_and_finds_none_behind():
     assert measured.keys() >= FIGURES
     assert (measured["joined"], measured["stale"], measured["different"]) == (TABS, 0, 0)
     assert measured["deliveries"] > 0
+
+
+def test_the_engine_bench_measures_and_checks_every_row(tmp_path):
+    texts, tokenizer = real.parquet(tmp_path / "a.parquet", real.texts(1000)), real.wordpiece(tmp_path / "slow.json")
+    command = [sys.executable, "-m", "bench.engine", "--check", "--texts", str(texts), "--tokenizers", str(tokenizer)]
+
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split(":")[0].split()[-1] for line in done.stdout.splitlines()[:2]] == ["cold", "warm"]
+    assert " 0 of " in done.stdout
 
 
 def test_the_list_with_all_its_styles_and_scripts_is_light(as_owner, owner):
