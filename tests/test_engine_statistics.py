@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine_samples import batch_of, byte_bpe, loaded, patiently, spec
-from tokenizations.engine.histogram import Histogram
+from tokenizations.engine.histogram import Histogram, round_width
 from tokenizations.engine.recipe import Recipe
-from tokenizations.engine.statistics import Statistics, count_words
+from tokenizations.engine.statistics import BARS, Statistics, count_words
 
 numbers = st.lists(st.integers(0, 50) | st.integers(0, 1 << 40), max_size=60)
 texts = st.lists(st.none() | st.text(max_size=30), max_size=20)
@@ -55,9 +55,41 @@ def test_histograms_add_up(some: list[int], more: list[int]) -> None:
 def test_steps_have_no_gaps() -> None:
     found = histogram([0, 15, 16, 50])
 
-    assert found.steps(16) == [(0, 2), (16, 1), (32, 0), (48, 1)]
+    assert found.steps(16, 9) == [(0, 2), (16, 1), (32, 0), (48, 1)]
+    assert found.steps(16, 2) == [(0, 2), (16, 2)]
     assert found.over(15) == 2
-    assert Histogram().steps(16) == []
+    assert Histogram().steps(16, 9) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "most", "width"), [(0, 1, 1), (38, 39, 1), (39, 39, 2), (78, 39, 5), (616, 39, 20), (10**9, 39, 50_000_000)]
+)
+def test_steps_are_as_wide_as_the_next_round_number(end: int, most: int, width: int) -> None:
+    assert round_width(end, most) == width
+
+
+@patiently
+@given(numbers)
+def test_the_steps_of_the_chart_have_every_row_and_end_past_the_last_but_few(values: list[int]) -> None:
+    steps = Statistics(lengths=histogram(values)).summary()["histogram"]
+
+    firsts = [first for first, _ in steps]
+    assert sum(rows for _, rows in steps) == len(values)
+    assert len(steps) <= BARS
+    for (first, rows), following in zip(steps, [*firsts, math.inf][1:], strict=True):
+        assert rows == sum(first <= value < following for value in values)
+    if len(steps) > 1:
+        width = firsts[1]
+        assert firsts == list(range(0, len(steps) * width, width))
+        assert str(width).rstrip("0") in ("1", "2", "5")
+        assert sum(value >= firsts[-1] + width for value in values) <= len(values) * 5 // 1000
+
+
+def test_a_few_very_long_rows_do_not_press_the_others_into_one_step() -> None:
+    steps = Statistics(lengths=histogram([*range(1, 616), 10**6])).summary()["histogram"]
+
+    assert steps[:2] == [[0, 19], [20, 20]]
+    assert steps[-2:] == [[600, 16], [620, 1]]
 
 
 def counted(texts: list[str | None], max_length: int | None = None, mode: str = "none") -> Statistics:

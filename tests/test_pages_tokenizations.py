@@ -424,6 +424,15 @@ def test_a_finished_one_shows_its_lengths_and_its_tokens(as_owner, job):
     assert "1.25% of the tokens" in html
 
 
+def test_all_that_is_much_longer_is_in_one_bar(as_owner, job):
+    html = finished(as_owner, job, FIGURES | {"max": 90_000, "histogram": [[0, 4], [10, 1], [20, 1]]})
+
+    assert "<title>20+ tokens: 1 rows</title>" in html
+    assert 'text-anchor="end">20+</text>' in html
+    assert '<th scope="row">20+</th>' in html
+    assert "6 rows of 1 to 90,000 tokens; the most, 4, have 0 to 9; 1 have 20+." in html
+
+
 def test_several_splits_are_shown_beside_each_other(as_owner, job):
     one = finished(as_owner, job, FIGURES | {"splits": {"train": FIGURES}})
     Tokenization.objects.filter(pk=job.pk).update(
