@@ -161,6 +161,7 @@ def test_a_template_of_columns_needs_no_column_of_its_own(as_owner, dataset, tok
         ({"truncation": "windows", "max_length": "8", "stride": "8"}, "stride", "A stride of 8 does not fit"),
         ({"packing": "concatenate", "max_length": "8"}, "eos_token", "has no token for end of text"),
         ({"padding": "longest"}, "pad_token", "has no token for padding"),
+        ({"bos_token": "<s>"}, "bos_token", "is not a special token of this tokenizer"),
         ({"assistant_mask": "on"}, "assistant_mask", "Only chats have an assistant to mask."),
         ({"chat": "on"}, "chat_template", "has no chat template of its own"),
         ({"min_tokens": "many"}, "min_tokens", "Enter a whole number."),
