@@ -20,6 +20,7 @@ from bench.processes import measured, peak_bytes
 from bench.table import lines
 from datasets_app.children import ONE_THREAD, Child
 from tokenizations.engine.choosing import prepare
+from tokenizations.engine.encoding import HUB_ROW_BYTES
 from tokenizations.engine.spec import FilterMode, Spec
 from tokenizations.engine.tokenizer_files import read_tokenizer
 
@@ -85,6 +86,7 @@ def request_for(part: Path, tokenizer: Path, spec: Spec) -> dict[str, Any]:
         "first_row": 0,
         "out": str(tokenizer.parent),
         "stem": "shard",
+        "row_bytes": HUB_ROW_BYTES,
     }
 
 

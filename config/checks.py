@@ -7,6 +7,9 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 
+# What `tokenizers` takes while it encodes one.
+MEMORY_PER_BYTE_OF_ROW = 128
+
 
 @register
 def channel_layer_outlives_idle_sockets(**kwargs: Any) -> list[CheckMessage]:
@@ -27,6 +30,20 @@ def database_connections_are_given_back(**kwargs: Any) -> list[CheckMessage]:
             "Under ASGI each thread would keep a connection of its own.",
             hint="Leave CONN_MAX_AGE at 0; PostgreSQL is pooled.",
             id="tokenyard.E002",
+        )
+    ]
+
+
+@register
+def the_largest_row_fits_a_child(**kwargs: Any) -> list[CheckMessage]:
+    if settings.REFERENCE_ROW_BYTES * MEMORY_PER_BYTE_OF_ROW <= settings.CHILD_MEMORY_BYTES:
+        return []
+    needed = settings.REFERENCE_ROW_BYTES * MEMORY_PER_BYTE_OF_ROW >> 20
+    return [
+        Warning(
+            f"The reference encoder needs {needed} MiB for a row of TOKENYARD_REFERENCE_ROW_MB, more than a child has.",
+            hint=f"Set TOKENYARD_CHILD_MEMORY_MB to more than {needed}, or allow only smaller rows.",
+            id="tokenyard.W004",
         )
     ]
 

@@ -398,7 +398,8 @@ class Job(models.Model):
         if self.rows_total and errored > share * self.rows_total:
             raise JobError(
                 f"{errored:,} rows could not be encoded, more than {share:.1%} of {self.rows_total:,}.",
-                "The ledger of each shard names the rows. Mend them, or raise TOKENYARD_ERRORED_SHARE.",
+                "The ledger of each shard names the rows. Mend them, or raise TOKENYARD_ERRORED_SHARE; if they are "
+                f"too_long, over {settings.REFERENCE_ROW_BYTES >> 20} MiB, raise TOKENYARD_REFERENCE_ROW_MB.",
             )
 
 

@@ -95,9 +95,9 @@ def test_what_has_files_or_history_is_not_deleted_by_hand(admin_client, one_of_e
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_only_names_owners_and_the_text_column_have_a_field(admin_client, one_of_each, model):
+def test_only_what_an_operator_may_change_has_a_field(admin_client, one_of_each, model):
     item = model._default_manager.first()
-    allowed = {Dataset: {"name", "owner", "text_column"}, Tokenizer: {"name", "owner"}}
+    allowed = {Dataset: {"name", "owner", "text_column"}, Tokenizer: {"name", "owner", "roles", "chat_template"}}
     allowed |= {Import: {"owner"}, Tokenization: {"owner"}}
 
     if item and model._meta.model_name not in BY_HAND:

@@ -45,6 +45,42 @@ def test_a_single_length_is_named_once():
     assert length_chart([(7, 3)], 7, 7).bars[0].lengths == "7"
 
 
+def test_the_last_step_has_all_that_is_longer():
+    chart = length_chart([(0, 40), (10, 20), (20, 3)], 3, 5_000)
+
+    assert [(bar.lengths, bar.rows) for bar in chart.bars] == [("0 to 9", 40), ("10 to 19", 20), ("20+", 3)]
+    assert chart.rest == "20+"
+    assert chart.said == "63 rows of 3 to 5,000 tokens; the most, 40, have 0 to 9; 3 have 20+."
+
+
+@pytest.mark.parametrize("longest", [None, 20, 29])
+def test_a_last_step_as_wide_as_the_others_is_not_open(longest):
+    chart = length_chart([(0, 40), (10, 20), (20, 3)], 3, longest)
+
+    assert chart.rest == ""
+    assert chart.bars[-1].lengths.startswith("20")
+
+
+@pytest.mark.parametrize("count", range(2, 41))
+def test_the_label_of_the_rest_has_room(count):
+    chart = length_chart([(number * 10, 1) for number in range(count)], 0, 10**6)
+
+    places = [float(x.rstrip("%")) for x, _ in chart.ticks]
+    between = places[1] if len(places) > 1 else 100 / count
+    assert all(length == round(place * count / 10) for place, (_, length) in zip(places, chart.ticks, strict=True))
+    assert 100 - places[-1] >= between
+
+
+@pytest.mark.parametrize("longest", [1, 7, 39, 40, 41, 399, 12_345])
+def test_steps_of_an_earlier_version_keep_their_names(longest):
+    """They went up to the longest row, forty of one width."""
+    width = longest // 40 + 1
+    chart = length_chart([(first, 1) for first in range(0, longest + 1, width)], 0, longest)
+
+    assert chart.rest == ""
+    assert chart.bars[-1].lengths.endswith(f"{longest:,}")
+
+
 @pytest.mark.parametrize("steps", [[], [(0, 0)]])
 def test_without_rows_there_is_no_chart(steps):
     assert length_chart(steps) is None

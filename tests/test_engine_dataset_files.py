@@ -114,6 +114,19 @@ def test_the_fingerprint_of_a_split_follows_its_bytes(tmp_path: Path) -> None:
     assert len(set(prints)) == 2
 
 
+def test_each_split_has_figures_of_its_own_and_all_together_have_theirs(tmp_path: Path) -> None:
+    manifest = build(tmp_path / "out")
+
+    everything = [ids for split in TEXTS for ids in expected(split)]
+    for figures, rows in [*((manifest["splits"][split], expected(split)) for split in TEXTS),
+                          (manifest["statistics"], everything)]:  # fmt: skip
+        lengths, tokens = [len(ids) for ids in rows], [token for ids in rows for token in ids]
+        assert (figures["rows"], figures["tokens"]) == (len(rows), len(tokens))
+        assert (figures["min"], figures["max"]) == (min(lengths, default=None), max(lengths, default=None))
+        assert figures["mean"] == (sum(lengths) / len(lengths) if lengths else None)
+        assert figures["unique_tokens"] == len(set(tokens))
+
+
 def test_the_manifest_names_every_other_file_with_its_hash(tmp_path: Path) -> None:
     manifest = build(tmp_path / "out")
 

@@ -38,6 +38,7 @@ from tokenizations.engine.tokenizer_files import load, read_tokenizer
 from tokenizations.engine.vocabulary import read_or_make
 
 SAMPLE_CHARACTERS = 80_000
+A_MASK = spec(assistant_mask=True)
 
 
 @pytest.fixture
@@ -241,12 +242,18 @@ def test_a_row_that_the_encoder_refuses_does_not_take_the_others_with_it() -> No
     assert ids_by_row(rows.ids, rows.offsets) == [[0]] * 40 + [[]] + [[1, 0]] * 30 + [[]]
 
 
-def test_the_reference_refuses_rows_that_would_eat_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(HubEncoder, "row_bytes", 100)
+def test_the_reference_refuses_rows_that_would_eat_the_memory() -> None:
+    encoder = HubEncoder(load(byte_bpe()), row_bytes=100)
 
-    rows = encode_rows(HubEncoder(load(byte_bpe())), batch(["x" * 100, "x" * 101]))
+    rows = encode_rows(encoder, batch(["x" * 100, "x" * 101]))
 
     assert fates(rows) == [Fate.KEPT, Fate.TOO_LONG]
+
+
+def test_the_fast_encoder_takes_rows_of_any_size(tokenizer_file: Path) -> None:
+    choices = [choose_encoder(tokenizer_file, chosen, row_bytes=100) for chosen in (spec(), A_MASK)]
+
+    assert [(choice.name, choice.encoder.row_bytes) for choice in choices] == [("fastokens", None), ("tokenizers", 100)]
 
 
 def test_a_batch_of_nothing_but_empty_rows_is_encoded_too() -> None:

@@ -46,6 +46,11 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"prepend_bos": True, "bos_token": "<no>"}, "bos_token", "'<no>' is not a special token of this tokenizer."),
     ({"append_eos": True, "eos_token": "the"}, "eos_token", "'the' is not a special token of this tokenizer."),
     (BLOCKS | {"last_block": "pad", "pad_token": "x"}, "pad_token", "'x' is not a special token"),
+    ({"bos_token": "<s>"}, "bos_token", "A token for start of text was named, but nothing is to be done with it."),
+    ({"eos_token": "</s>"}, "eos_token", "A token for end of text was named, but nothing is to be done with it."),
+    ({"pad_token": "<pad>"}, "pad_token", "A token for padding was named, but nothing is to be done with it."),
+    (A_CHAT | {"pad_token": "<pad>"}, "pad_token", "A token for padding was named"),
+    (BLOCKS | {"pad_token": "<pad>"}, "pad_token", "A token for padding was named"),
     ({"filter_threshold": 0}, "filter_threshold", "is not over 0 and at most 1"),
     ({"filter_threshold": 1.01}, "filter_threshold", "is not over 0 and at most 1"),
     ({"filter_threshold": float("nan")}, "filter_threshold", "is not over 0 and at most 1"),
@@ -97,6 +102,8 @@ FINE: list[dict[str, Any]] = [
     {"text_column": "", "template": "{a} {b}"},
     A_CHAT,
     A_CHAT | {"chat_template": MARKED, "assistant_mask": True},
+    A_CHAT | {"bos_token": "<mask>", "eos_token": "<mask>"},
+    BLOCKS | {"eos_token": "<mask>"},
     {"prepend_bos": True, "append_eos": True, "bos_token": "<mask>"},
     {"filter_mode": "strict", "filter_threshold": 1, "keep_tokens": ["C++"]},
     {"junk_characters": "-", "keep_tokens": ["--"]},
@@ -180,8 +187,8 @@ def test_what_was_chosen_stays() -> None:
     assert resolved(spec(**A_CHAT, chat_template="x"), FULL).chat_template == "x"
 
 
-def test_what_is_not_needed_is_left_out() -> None:
-    assert resolved(spec(eos_token="</s>", pad_token="<pad>"), FULL) == spec()
+def test_what_is_not_needed_is_not_filled_in() -> None:
+    assert resolved(spec(), FULL) == spec()
 
 
 def test_resolving_twice_changes_nothing() -> None:

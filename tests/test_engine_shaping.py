@@ -14,15 +14,14 @@ from datasets_app.errors import JobError
 from tests.engine_samples import patiently, spec
 from tokenizations.engine.packing import best_fit_decreasing
 from tokenizations.engine.rows import EncodedRows, Fate
-from tokenizations.engine.rules import Traits, check
+from tokenizations.engine.rules import Traits, check, resolved
 from tokenizations.engine.sequences import record_batch
 from tokenizations.engine.shaping import Shaper
 from tokenizations.engine.spec import Spec
 from tokenizations.engine.special_tokens import Frame
 
 BOS, EOS, CLS, SEP, PAD = 0, 1, 2, 3, 4
-TRAITS = Traits(2, special_tokens=frozenset({"<s>", "</s>", "<pad>"}))
-TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+TRAITS = Traits(2, {"bos": "<s>", "eos": "</s>", "pad": "<pad>"}, frozenset({"<s>", "</s>", "<pad>"}))
 
 documents = st.lists(st.none() | st.lists(st.integers(0, 9), max_size=12), max_size=12)
 FLAGS = (
@@ -194,7 +193,7 @@ def shaped(documents: list[list[int] | None], cuts: list[int], chosen: Spec) -> 
 def test_sequences_are_what_they_are_when_made_token_by_token(
     documents: list[list[int] | None], cuts: list[int], options: dict[str, Any]
 ) -> None:
-    chosen = spec(**options, **TOKENS)
+    chosen = resolved(spec(**options), TRAITS)
     try:
         check(chosen, TRAITS)
     except JobError:
@@ -243,7 +242,7 @@ def test_what_goes_together_is_right_together(options: dict[str, Any], seed: int
     random = np.random.default_rng(seed)
     lengths = random.integers(0, 25, 30)
     documents = [None if random.random() < 0.1 else random.integers(0, 9, length).tolist() for length in lengths]
-    chosen = spec(**options, **TOKENS)
+    chosen = resolved(spec(**options), TRAITS)
     check(chosen, TRAITS)
 
     rows, shaper = shaped(documents, [7, 8, 20], chosen)
@@ -254,7 +253,7 @@ def test_what_goes_together_is_right_together(options: dict[str, Any], seed: int
 
 def test_a_batch_to_be_padded_has_a_thousand_rows() -> None:
     documents: list[list[int] | None] = [[5] * (3 if number == 1500 else 1) for number in range(2500)]
-    chosen = spec(padding="longest", special_tokens=False, **TOKENS)
+    chosen = resolved(spec(padding="longest", special_tokens=False), TRAITS)
 
     rows, _ = shaped(documents, [300, 999, 1000, 1700], chosen)
 
@@ -274,7 +273,7 @@ def test_blocks_are_those_of_best_fit_decreasing(lengths: list[int], capacity: i
 @given(documents, st.sampled_from(["windows", "concatenate", "best_fit"]))
 def test_every_row_knows_its_sequences(documents: list[list[int] | None], way: str) -> None:
     how = {"truncation": "windows"} if way == "windows" else {"packing": way}
-    chosen = spec(max_length=6, special_tokens=False, source_row=True, **how, **TOKENS)
+    chosen = resolved(spec(max_length=6, special_tokens=False, source_row=True, **how), TRAITS)
 
     rows, shaper = shaped(documents, [5], chosen)
 
@@ -289,7 +288,7 @@ def test_every_row_knows_its_sequences(documents: list[list[int] | None], way: s
 
 
 def test_padding_to_a_million_tokens_is_handed_out_in_pieces() -> None:
-    shaper = Shaper(spec(padding="max_length", max_length=1_048_576, **TOKENS), Frame(np.empty(0), np.empty(0)), PAD)
+    shaper = Shaper(spec(padding="max_length", max_length=1_048_576), Frame(np.empty(0), np.empty(0)), PAD)
     encoded, numbers = next(batches_of([[5]] * 8, []))
 
     sizes = [len(made.tokens["input_ids"]) for made in shaper.add(shaper.documents(encoded, numbers))]

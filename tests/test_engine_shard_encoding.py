@@ -31,6 +31,7 @@ from tests.engine_samples import (
     write_part,
 )
 from tokenizations.engine import batches, shard_files
+from tokenizations.engine.encoding import HUB_ROW_BYTES
 from tokenizations.engine.selection import Selection
 from tokenizations.engine.shard_encoding import encode_shard
 from tokenizations.engine.statistics import Statistics
@@ -275,6 +276,7 @@ def request(part: Path, out: Path, tokenizer: Path, **values: Any) -> dict[str, 
         "tokenizer": str(tokenizer),
         "encoder": "",
         "probe": {"path": str(part), "row_group": 0},
+        "row_bytes": HUB_ROW_BYTES,
         "part": str(part),
         "row_groups": [0, groups_in(part)],
         "split": "train",
@@ -311,6 +313,19 @@ def test_the_child_explains_what_is_wrong_and_goes_on(part: Path, tmp_path: Path
         list(child.run(request(part, tmp_path, broken)))
     with pytest.raises(JobError, match="no option called 'strides'"):
         list(child.run(request(part, tmp_path, broken, spec={"strides": 1})))
+
+
+def test_the_child_refuses_rows_over_the_limit_that_it_is_told(tmp_path: Path, child: Child) -> None:
+    tokenizer, long = tmp_path / "tokenizer.json", write_part(tmp_path / "long.parquet", ["a" * 10, "a" * 11, "b"])
+    tokenizer.write_bytes(word_level())
+
+    reasons = []
+    for row_bytes in (10, 11):
+        *_, last = child.run(request(long, tmp_path, tokenizer, encoder="tokenizers", row_bytes=row_bytes))
+        assert last
+        reasons.append(last["done"]["counts"]["reasons"])
+
+    assert reasons == [{"too_long": 1}, {}]
 
 
 def test_rows_on_which_a_library_panics_are_set_aside(part: Path, tmp_path: Path, child: Child) -> None:

@@ -161,6 +161,7 @@ def test_a_template_of_columns_needs_no_column_of_its_own(as_owner, dataset, tok
         ({"truncation": "windows", "max_length": "8", "stride": "8"}, "stride", "A stride of 8 does not fit"),
         ({"packing": "concatenate", "max_length": "8"}, "eos_token", "has no token for end of text"),
         ({"padding": "longest"}, "pad_token", "has no token for padding"),
+        ({"bos_token": "<s>"}, "bos_token", "is not a special token of this tokenizer"),
         ({"assistant_mask": "on"}, "assistant_mask", "Only chats have an assistant to mask."),
         ({"chat": "on"}, "chat_template", "has no chat template of its own"),
         ({"min_tokens": "many"}, "min_tokens", "Enter a whole number."),
@@ -422,6 +423,15 @@ def test_a_finished_one_shows_its_lengths_and_its_tokens(as_owner, job):
     assert "p90 18, p95 19, p99 19" in html
     assert "3 to 12 tokens, mean 8.8" in html
     assert "1.25% of the tokens" in html
+
+
+def test_all_that_is_much_longer_is_in_one_bar(as_owner, job):
+    html = finished(as_owner, job, FIGURES | {"max": 90_000, "histogram": [[0, 4], [10, 1], [20, 1]]})
+
+    assert "<title>20+ tokens: 1 rows</title>" in html
+    assert 'text-anchor="end">20+</text>' in html
+    assert '<th scope="row">20+</th>' in html
+    assert "6 rows of 1 to 90,000 tokens; the most, 4, have 0 to 9; 1 have 20+." in html
 
 
 def test_several_splits_are_shown_beside_each_other(as_owner, job):

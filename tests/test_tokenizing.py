@@ -134,6 +134,28 @@ def test_a_child_that_always_dies_fails_the_job_and_names_the_shard(dataset, tok
     assert "memory" in job.failure
 
 
+def test_rows_over_the_limit_of_the_settings_are_errored(dataset, tmp_path, settings):
+    tokenizer = real.added("slow", real.wordpiece(tmp_path / "wordpiece.json"))
+    sizes = [len(row.encode()) for row in real.texts(ROWS) if row]
+    settings.REFERENCE_ROW_BYTES, settings.ERRORED_SHARE = max(sizes) - 1, 1.0
+
+    job = counted(real.tokenized(dataset, tokenizer))
+
+    assert (job.status, job.total_errored) == (Status.READY, sizes.count(max(sizes)))
+    assert job.statistics["rows_lost"]["too_long"] == job.total_errored
+
+
+def test_too_many_rows_over_the_limit_fail_the_job_which_names_the_setting(dataset, tmp_path, settings):
+    tokenizer = real.added("slow", real.wordpiece(tmp_path / "wordpiece.json"))
+    settings.REFERENCE_ROW_BYTES = 200
+
+    job = real.tokenized(dataset, tokenizer)
+
+    assert job.status == Status.FAILED
+    assert "rows could not be encoded" in job.failure
+    assert "raise TOKENYARD_REFERENCE_ROW_MB." in job.advice
+
+
 def test_a_fault_of_ours_is_recorded_and_not_hidden(dataset, tokenizer, monkeypatch):
     job, _ = real.tokenize(dataset, tokenizer, real.Spec(text_column="", splits=()), None)
     monkeypatch.setattr(TokenizeWork, "learn", lambda *args: {}["missing"])

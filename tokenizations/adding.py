@@ -4,33 +4,36 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from datasets_app import storage
-from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
 from datasets_app.models import NAME_LENGTH
 from tokenizations.models import Tokenizer
+from tokenizations.reading import read_in_child
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-READING_SECONDS = 60.0
 SOURCE_LENGTH = 200
+
+
+class NameTaken(JobError):
+    """By another tokenizer."""
 
 
 def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None") -> Tokenizer:
     """From a tokenizer.json, a directory, or a pair of vocab.json and merges.txt, with what lies beside it.
 
-    JobError if they are not a usable tokenizer, or its name or its content is already here.
+    JobError if they are not a usable tokenizer, or its content is already here; NameTaken if its name is. Its chat
+    template may need what only some rows have: it is tried when it is used.
     """
     if not 0 < len(name) <= NAME_LENGTH:
         raise JobError(f"A tokenizer's name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
     scratch = storage.scratch_dir(f"tokenizer-{uuid.uuid4().hex}")
     try:
         copy = scratch / "tokenizer.json"
-        facts = _read(paths, copy)
+        facts = read_in_child({"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(copy)})
         target = storage.tokenizer_path(facts["sha256"])
         for file in scratch.iterdir():  # and what the child has found out about it
             storage.publish(file, target.with_name(file.name))
@@ -42,21 +45,6 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
         if not Tokenizer.objects.filter(sha256=facts["sha256"]).exists():
             storage.remove(storage.tokenizer_path(facts["sha256"]).parent)
         raise
-
-
-def _read(paths: list[Path], out: Path) -> dict[str, Any]:
-    child = Child(
-        "tokenizations.engine.child",
-        memory_limit_bytes=settings.CHILD_MEMORY_BYTES,
-        silence_seconds=READING_SECONDS,
-    )
-    try:
-        request = {"read_tokenizer": [str(path.resolve()) for path in paths], "out": str(out)}
-        return next(message["done"] for message in child.run(request) if message and "done" in message)
-    except ChildDied as death:
-        raise JobError(f"Reading the tokenizer {death}.", "Choose another tokenizer.") from death
-    finally:
-        child.close()
 
 
 def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") -> Tokenizer:
@@ -78,4 +66,4 @@ def _record(name: str, facts: dict[str, Any], source: str, user: "User | None") 
     except IntegrityError as error:
         if same := Tokenizer.objects.filter(sha256=facts["sha256"]).first():
             raise JobError(f"This tokenizer is already here as {same.name}.", "Use that one.") from error
-        raise JobError(f"There is already a tokenizer named {name}.", "Choose another name.") from error
+        raise NameTaken(f"There is already a tokenizer named {name}.", "Choose another name.") from error

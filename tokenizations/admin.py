@@ -1,6 +1,8 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextareaWidget
 from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -19,13 +21,52 @@ from datasets_app.admin import (
 from datasets_app.page import Request
 from datasets_app.templatetags import figures
 from tokenizations import repair
+from tokenizations.engine.rules import OptionError
+from tokenizations.forms import TextField
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
+
+
+class RolesField(forms.JSONField):
+    """Shows again what was typed: half a surrogate pair can be typed in JSON, and cannot be sent."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else super().prepare_value(value)
+
+
+class TokenizerForm(OwnedForm):
+    roles = RolesField(
+        label="Roles",
+        required=False,
+        widget=AdminTextareaWidget,
+        help_text='Its own tokens for bos, eos and pad, such as {"eos": "</s>"}. Without any they go by their names.',
+    )
+    chat_template = TextField(
+        label="Chat template",
+        required=False,
+        widget=AdminTextareaWidget,
+        help_text="In Jinja; it is tried on a small chat before it is saved.",
+    )
+
+    def clean_roles(self) -> Any:
+        roles = self.cleaned_data["roles"]
+        return {} if roles is None else roles
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            try:
+                repair.check_edit(self.instance, {name: self.cleaned_data[name] for name in self.changed_data})
+            except OptionError as error:
+                self.add_error(error.option, f"{error} {error.advice}")
+        return self.cleaned_data
 
 
 @admin.register(Tokenizer)
 class TokenizerAdmin(YardAdmin):
-    form = OwnedForm
-    editable = {"name": "name", "owner": "created_by"}
+    form = TokenizerForm
+    editable = {"name": "name", "owner": "created_by", "roles": "roles", "chat_template": "chat_template"}
     is_deletable = True
     list_display = ("name", "kind", "vocabulary_size", "specials_added", "uses", "source", "owner", "age")
     list_filter = ("kind", "created_at")
@@ -36,6 +77,10 @@ class TokenizerAdmin(YardAdmin):
         tokenizers: Any = super().get_queryset(request).select_related("created_by")
         found: QuerySet[Any] = tokenizers.annotate(of_it=Count("tokenizations"))
         return found
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Without Django's transaction: nobody else could write while a chat template is tried."""
+        return self._changeform_view(request, *args, **kwargs)  # type: ignore[attr-defined]
 
     def edit(self, item: Any, changes: dict[str, Any], actor: User) -> None:
         repair.edit_tokenizer(item, changes)

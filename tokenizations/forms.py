@@ -55,6 +55,9 @@ class TextField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         return str(super().to_python(value)).replace("\r\n", "\n")
 
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(self.to_python(initial), data)
+
 
 class LinesField(TextField):
     """A list, one to a line."""
@@ -191,9 +194,13 @@ class ComposerForm(forms.Form):
             try:
                 fitted(self.spec, self.dataset, self.cleaned_data["tokenizer"])
             except JobError as error:
-                option = error.option if isinstance(error, OptionError) else None
-                self.add_error(option if option in self.fields else None, f"{error} {error.advice}")
+                self.refuse(error)
         return self.cleaned_data
+
+    def refuse(self, error: JobError) -> None:
+        """At the option to change, where one is known."""
+        option = error.option if isinstance(error, OptionError) else None
+        self.add_error(option if option in self.fields else None, f"{error} {error.advice}")
 
     @property
     def spec(self) -> Spec:

@@ -10,7 +10,7 @@ REASONS = {
     "too_short": "Filtered: too few characters",
     "too_few_tokens": "Filtered: too few tokens",
     "too_many_tokens": "Filtered: too many tokens",
-    "too_long": "Errored: too long for the encoder",
+    "too_long": "Errored: over TOKENYARD_REFERENCE_ROW_MB",
     "not_utf8": "Errored: not UTF-8",
     "refused": "Errored: refused by the encoder",
     "template_failed": "Errored: refused by the template",

@@ -16,10 +16,11 @@ from datasets_app.jobs import Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset
 from datasets_app.shards import Shard
 from tokenizations.engine.columns import columns_of
-from tokenizations.engine.roles import guessed_roles
+from tokenizations.engine.roles import ROLES, guessed_roles
 from tokenizations.engine.rules import OptionError, Traits, check, resolved
 from tokenizations.engine.shards import plan
 from tokenizations.engine.spec import Spec
+from tokenizations.templates import check_chat_template
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -198,12 +199,15 @@ def tokenize(
 ) -> tuple[Tokenization, bool]:
     """The tokenization of this dataset, tokenizer and spec: a new one with its plan, or the one that there is.
 
-    One that failed or was cancelled is queued again and keeps its finished shards. JobError if the spec does not fit.
+    One that failed or was cancelled is queued again and keeps its finished shards. JobError if the spec does not fit or
+    its chat template cannot be used; trying that takes some seconds, so call it outside of transactions.
     """
     spec = fitted(spec, dataset, tokenizer)
     fingerprint = spec.fingerprint(dataset.fingerprint, tokenizer.sha256)
     existing = Tokenization.objects.filter(fingerprint=fingerprint, dataset=dataset).first()
     if existing is None:
+        if spec.chat:
+            check_chat_template(spec.chat_template, {role: getattr(spec, f"{role}_token") for role in ROLES})
         try:
             return _create(dataset, tokenizer, spec, fingerprint, user, hold), True
         except IntegrityError:  # somebody asked for the same at the same moment

@@ -19,9 +19,12 @@ from datasets_app.models import Dataset
 from datasets_app.repair import RecordedFile, being_deleted, faults_of, hold_dataset, report, require_ready
 from datasets_app.shards import FILTERED, REASONS
 from tokenizations.engine.dataset_files import MANIFEST, OutputFile, data_path, files_of, ledger_path, statistics_path
+from tokenizations.engine.roles import guessed_roles
 from tokenizations.engine.statistics import Statistics
 from tokenizations.engine.vocabulary import beside
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
+from tokenizations.reading import check_roles
+from tokenizations.templates import check_chat_template
 from tokenizations.tokenizing import PATHS
 
 if TYPE_CHECKING:
@@ -34,8 +37,21 @@ LEDGER_ROWS = 1 << 16
 Placed = tuple[TokenizationShard, int, int]
 
 
+def check_edit(tokenizer: Tokenizer, changes: dict[str, Any]) -> None:
+    """Raise OptionError for roles or a chat template that cannot be used, also with each other. Takes some seconds."""
+    if "roles" in changes:
+        check_roles(changes["roles"], tokenizer.path)
+    template = changes.get("chat_template", tokenizer.chat_template)
+    if template and changes.keys() & {"roles", "chat_template"}:
+        roles = changes.get("roles", tokenizer.roles) or guessed_roles(tokenizer.special_tokens)
+        check_chat_template(template, roles)
+
+
 def edit_tokenizer(tokenizer: Tokenizer, changes: dict[str, Any]) -> None:
-    """Name or owner. The cards that show its name are redrawn. JobError if the name is taken."""
+    """Name, owner, roles or chat template; the latter two are checked before. JobError if the name is taken.
+
+    Tokenizations keep what their specs say. The cards that show the tokenizer are redrawn.
+    """
     try:
         with transaction.atomic():
             if not Tokenizer.objects.visible().filter(pk=tokenizer.pk).update(**changes):

@@ -15,6 +15,7 @@ from datasets_app import storage
 from datasets_app.access import DELETE, can
 from datasets_app.errors import JobError
 from datasets_app.page import Request
+from tokenizations.adding import NameTaken
 from tokenizations.adding import add_tokenizer as add
 from tokenizations.engine.tokenizer_config import COMPANIONS
 from tokenizations.forms import PAIR, TokenizerForm
@@ -46,7 +47,7 @@ def added(request: Request, form: TokenizerForm) -> Tokenizer | None:
         paths = [named_copy(file, folder) for file in form.cleaned_data["files"]]
         return add(form.cleaned_data["name"], paths, form.source, request.user)
     except JobError as error:
-        form.add_error("name" if "named" in str(error) else "files", f"{error} {error.advice}")
+        form.add_error("name" if isinstance(error, NameTaken) else "files", f"{error} {error.advice}")
         return None
     finally:
         storage.remove(folder)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -43,6 +44,7 @@ class TokenizeWork:
             "tokenizer": str(job.tokenizer.path),
             "encoder": job.encoder,
             "probe": None if job.encoder else self._probe(job),
+            "row_bytes": settings.REFERENCE_ROW_BYTES,
             "part": str(storage.part_path(job.dataset_id, shard.split, shard.part)),
             "row_groups": [shard.first_group, shard.last_group],
             "split": shard.split,

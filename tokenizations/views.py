@@ -78,7 +78,7 @@ def start(request: Request, form: ComposerForm) -> Tokenization | None:
     try:
         job, is_new = tokenize(form.dataset, form.cleaned_data["tokenizer"], form.spec, request.user)
     except JobError as error:
-        form.add_error(None, f"{error} {error.advice}")
+        form.refuse(error)
         return None
     if not is_new:
         messages.info(request, "The same was asked for before: this is it.")

@@ -17,21 +17,25 @@ from tokenizations.engine.shard_encoding import ShardJob, encode_shard
 from tokenizations.engine.shard_files import HashedFile
 from tokenizations.engine.spec import Spec
 from tokenizations.engine.texts import TextSource
-from tokenizations.engine.tokenizer_files import read_tokenizer
+from tokenizations.engine.tokenizer_files import missing_tokens, read_tokenizer
 
 # Jobs take turns, so a slot goes back and forth between a few tokenizers.
 LOADED_AT_ONCE = 3
 
-# What an encoder was loaded from, its name, and whether it knows special tokens that are written in a text.
-Key = tuple[Path, str, bool]
+# What an encoder was loaded from, its name, whether it knows special tokens that are written in a text, and the largest
+# row for the reference.
+Key = tuple[Path, str, bool, int]
 
 _loaded: OrderedDict[Key, LoadedTokenizer] = OrderedDict()
 
 
 def handle(request: children.Message) -> Iterator[children.Message]:
-    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, or a chat template."""
+    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, tokens, a chat template."""
     if "read_tokenizer" in request:
         yield from _read_tokenizer(request)
+    elif "missing_tokens" in request:
+        missing = missing_tokens(Path(request["tokenizer"]), request["missing_tokens"])
+        yield {"done": {"missing": missing}}
     elif "chat_template" in request:
         check_template(request["chat_template"], request["tokens"])
         yield {"done": {}}
@@ -43,15 +47,16 @@ def handle(request: children.Message) -> Iterator[children.Message]:
 
 def _tokenize(request: children.Message) -> Iterator[children.Message]:
     job = ShardJob.from_dict(request)
-    path, name, parse = Path(request["tokenizer"]), request["encoder"], job.spec.parse_special_tokens
+    path, name = Path(request["tokenizer"]), request["encoder"]
+    parse, row_bytes = job.spec.parse_special_tokens, request["row_bytes"]
     yield {"stage": "Loading Tokenizer"}
     if not name:
-        choice = choose_encoder(path, job.spec, _probe(request, job.spec))
+        choice = choose_encoder(path, job.spec, _probe(request, job.spec), row_bytes)
         name = choice.name
-        _keep((path, name, parse), LoadedTokenizer(path, choice.encoder, choice.reference))
+        _keep((path, name, parse, row_bytes), LoadedTokenizer(path, choice.encoder, choice.reference))
         yield {"encoder": name, "reason": choice.reason}
     try:
-        yield from encode_shard(job, _tokenizer((path, name, parse)))
+        yield from encode_shard(job, _tokenizer((path, name, parse, row_bytes)))
     except Mismatch as mismatch:
         yield {"mismatch": str(mismatch)}
 
@@ -72,9 +77,9 @@ def _probe(request: children.Message, spec: Spec) -> list[str]:
 
 
 def _tokenizer(key: Key) -> LoadedTokenizer:
-    path, name, parse = key
+    path, name, parse, row_bytes = key
     if key not in _loaded:
-        _keep(key, LoadedTokenizer.named(path, name, parse))
+        _keep(key, LoadedTokenizer.named(path, name, parse, row_bytes))
     _loaded.move_to_end(key)
     return _loaded[key]
 

@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
-from tokenizations.engine.encoding import Encoder, FastEncoder, HubEncoder, Ids
+from tokenizations.engine.encoding import HUB_ROW_BYTES, Encoder, FastEncoder, HubEncoder, Ids
 from tokenizations.engine.probe import probe_texts
 from tokenizations.engine.spec import Spec
 from tokenizations.engine.tokenizer_files import is_panic, load, read_file
@@ -67,16 +67,18 @@ class Verdict:
             return None
 
 
-def choose_encoder(tokenizer_path: Path, spec: Spec, texts: Sequence[str] = ()) -> Choice:
+def choose_encoder(
+    tokenizer_path: Path, spec: Spec, texts: Sequence[str] = (), row_bytes: int = HUB_ROW_BYTES
+) -> Choice:
     """The fast encoder if it loads and agrees with the reference on the fixed probe and on `texts`, else the reference.
 
     The verdict on the fixed probe takes half a second and is kept beside the tokenizer. Raises JobError if the file is
-    not a tokenizer at all.
+    not a tokenizer at all. `row_bytes` are for the reference.
     """
     json_bytes = read_file(tokenizer_path)
     tokenizer = load(json_bytes)
     parse = spec.parse_special_tokens
-    hub = HubEncoder(tokenizer, parse)
+    hub = HubEncoder(tokenizer, parse, row_bytes)
     if spec.assistant_mask:
         return Choice(hub, NEEDS_PLACES, hub)
     try:

@@ -22,7 +22,7 @@ MIB = 1 << 20
 FAST_BATCH_BYTES = MIB
 # At 2 MB/s a larger batch would make the progress of a job visibly jump.
 HUB_BATCH_BYTES = MIB // 2
-# `tokenizers` takes 128 times the text's size in memory while it encodes one.
+# `tokenizers` takes 128 times the text's size in memory while it encodes one; see TOKENYARD_REFERENCE_ROW_MB.
 HUB_ROW_BYTES = 4 * MIB
 
 Ids = npt.NDArray[np.uint32]
@@ -68,11 +68,11 @@ class HubEncoder:
 
     name = "tokenizers"
     batch_bytes = HUB_BATCH_BYTES
-    row_bytes = HUB_ROW_BYTES
 
-    def __init__(self, tokenizer: Tokenizer, parse_special_tokens: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, parse_special_tokens: bool = True, row_bytes: int = HUB_ROW_BYTES) -> None:
         tokenizer.encode_special_tokens = not parse_special_tokens
         self.tokenizer = tokenizer
+        self.row_bytes = row_bytes
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Offsets]:
         return _flat([encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)])
@@ -88,14 +88,16 @@ class HubEncoder:
         return ids, offsets, marks
 
 
-def load_encoder(tokenizer_path: Path, name: str, parse_special_tokens: bool = True) -> Encoder:
+def load_encoder(
+    tokenizer_path: Path, name: str, parse_special_tokens: bool = True, row_bytes: int = HUB_ROW_BYTES
+) -> Encoder:
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
     json_bytes = read_file(tokenizer_path)
     match name:
         case FastEncoder.name:
             return FastEncoder(json_bytes, parse_special_tokens)
         case HubEncoder.name:
-            return HubEncoder(load(json_bytes), parse_special_tokens)
+            return HubEncoder(load(json_bytes), parse_special_tokens, row_bytes)
     raise JobError(f"There is no encoder called {name!r}.", "Let the engine choose one.")
 
 

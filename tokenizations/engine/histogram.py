@@ -63,22 +63,35 @@ class Histogram:
             return None
         return (self._at((self.rows - 1) // 2) + self._at(self.rows // 2)) / 2
 
-    def percentile(self, percent: int) -> int | None:
+    def percentile(self, share: int, of: int = 100) -> int | None:
         """The smallest value that at least this share of all is not above; None where there are none."""
         if not self.rows:
             return None
-        return self._at(max(-(-self.rows * percent // 100), 1) - 1)
+        return self._at(max(-(-self.rows * share // of), 1) - 1)
 
     def over(self, limit: int) -> int:
         """How many values are above `limit`."""
         return int(self.counts[self.values > limit].sum())
 
-    def steps(self, width: int) -> list[tuple[int, int]]:
-        """(first value, count) of each step of this width, empty ones included, up to the largest value."""
+    def steps(self, width: int, most: int) -> list[tuple[int, int]]:
+        """(first value, count) of each step of this width, empty ones included, up to the largest value.
+
+        There are at most `most`; the last of so many has whatever is beyond it too.
+        """
         if not self.rows:
             return []
-        counts = np.bincount(self.values // width, weights=self.counts).astype(np.int64)
+        counts = np.bincount(np.minimum(self.values // width, most - 1), weights=self.counts).astype(np.int64)
         return [(number * width, int(count)) for number, count in enumerate(counts)]
 
     def _at(self, rank: int) -> int:
         return int(self.values[np.searchsorted(np.cumsum(self.counts), rank, side="right")])
+
+
+def round_width(end: int, most: int) -> int:
+    """The first of 1, 2, 5, 10, 20, 50, … of which at most `most` steps from 0 on go past `end`."""
+    scale = 1
+    while True:
+        for step in (1, 2, 5):
+            if end // (step * scale) < most:
+                return step * scale
+        scale *= 10

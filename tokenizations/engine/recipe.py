@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.batches import TextBatch
-from tokenizations.engine.encoding import Encoder, HubEncoder, load_encoder
+from tokenizations.engine.encoding import HUB_ROW_BYTES, Encoder, HubEncoder, load_encoder
 from tokenizations.engine.filters import junk_ratios, junk_tokens
 from tokenizations.engine.rechecking import recheck
 from tokenizations.engine.rows import EncodedRows, Fate, encode_rows
@@ -40,9 +40,9 @@ class LoadedTokenizer:
         self.reference = reference
 
     @classmethod
-    def named(cls, path: Path, name: str, parse_special_tokens: bool = True) -> Self:
+    def named(cls, path: Path, name: str, parse_special_tokens: bool = True, row_bytes: int = HUB_ROW_BYTES) -> Self:
         """With the encoder that was chosen before. Raises JobError if it does not load."""
-        encoder = load_encoder(path, name, parse_special_tokens)
+        encoder = load_encoder(path, name, parse_special_tokens, row_bytes)
         if isinstance(encoder, HubEncoder):
             return cls(path, encoder, encoder)
         return cls(path, encoder, HubEncoder(load(read_file(path)), parse_special_tokens))

@@ -42,7 +42,7 @@ def resolved(spec: Spec, traits: Traits) -> Spec:
     ends_documents = spec.append_eos or spec.packing == Packing.CONCATENATE
 
     def token(role: str, chosen: str, *, is_needed: bool) -> str:
-        return (chosen or traits.roles.get(role, "")) if is_needed else ""
+        return chosen or (traits.roles.get(role, "") if is_needed else "")
 
     return replace(
         spec,
@@ -171,13 +171,14 @@ def _tokens(spec: Spec, traits: Traits) -> Iterator[Fault]:
         "The special tokens that the chat template writes would be taken for plain text.",
         "Let special tokens in the text count as such.",
     )
+    ends_documents = spec.append_eos or spec.packing == Packing.CONCATENATE
     needed = {
-        "bos_token": (spec.prepend_bos, "start of text"),
-        "eos_token": (spec.append_eos or spec.packing == Packing.CONCATENATE, "end of text"),
-        "pad_token": (spec.is_padding, "padding"),
+        "bos_token": (spec.prepend_bos, "start of text", "Begin every row with it"),
+        "eos_token": (ends_documents, "end of text", "End every row with it"),
+        "pad_token": (spec.is_padding, "padding", "Choose a padding"),
     }
     known = _some_of(traits)
-    for option, (is_needed, purpose) in needed.items():
+    for option, (is_needed, purpose, use) in needed.items():
         token = getattr(spec, option)
         yield (
             is_needed and not token,
@@ -190,6 +191,13 @@ def _tokens(spec: Spec, traits: Traits) -> Iterator[Fault]:
             option,
             f"{token!r} is not a special token of this tokenizer.",
             f"Name one of these: {known}." if known else "It has none: do without it.",
+        )
+        is_for_template = spec.chat and option != "pad_token"
+        yield (
+            bool(token) and not is_needed and not is_for_template,
+            option,
+            f"A token for {purpose} was named, but nothing is to be done with it.",
+            f"{use}, or leave it empty.",
         )
 
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tokenizations.engine.cutting import Documents
-from tokenizations.engine.histogram import Histogram, Numbers
+from tokenizations.engine.histogram import Histogram, Numbers, round_width
 from tokenizations.engine.rows import EncodedRows, Fate
 from tokenizations.engine.sequences import Sequences
 from tokenizations.engine.shard_files import HashedFile
@@ -23,6 +23,7 @@ from tokenizations.engine.vocabulary import Vocabulary
 PERCENTILES = (5, 25, 75, 90, 95, 99)
 TOP_TOKENS = 20
 BARS = 40
+AXIS_END = (995, 1000)
 SPACE = ord(" ")
 SCHEMA = pa.schema([("of", pa.string()), ("value", pa.int64()), ("count", pa.int64())])
 TOTALS = b"totals"
@@ -150,9 +151,14 @@ class Statistics:
         }
 
     def _histogram(self) -> list[list[int]]:
-        """[first length, documents] of at most BARS steps of one width."""
-        width = (self.lengths.max or 0) // BARS + 1
-        return [list(step) for step in self.lengths.steps(width)]
+        """[first length, documents] of at most BARS steps of one round width.
+
+        They end just past p99.5, so that a few very long documents do not press all others into one bar; the last step
+        has those too.
+        """
+        end = self.lengths.percentile(*AXIS_END) or 0
+        width = round_width(end, BARS - 1)
+        return [list(step) for step in self.lengths.steps(width, end // width + 2)]
 
     def _sequences(self) -> dict[str, Any] | None:
         lengths = self.sequence_lengths

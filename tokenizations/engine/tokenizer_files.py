@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +107,12 @@ def load(json_bytes: bytes, name: str = "tokenizer.json") -> Tokenizer:
             'Set "dropout" to null in the file and add it again.',
         )
     return tokenizer
+
+
+def missing_tokens(file: Path, tokens: Iterable[str]) -> list[str]:
+    """Those that are not in the vocabulary of a tokenizer.json. Raises JobError if it is broken."""
+    vocabulary: dict[str, int] = load(read_file(file), file.name).get_vocab(with_added_tokens=True)
+    return [token for token in tokens if token not in vocabulary]
 
 
 def read_file(file: Path) -> bytes:

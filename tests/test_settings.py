@@ -1,0 +1,45 @@
+"""Settings that come from the environment, and what Django's checks say of them."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings as started_with
+
+from config import checks
+
+ROW = "TOKENYARD_REFERENCE_ROW_MB"
+
+
+def read(name, **environment):
+    """A setting as a new process has it, or the last line of why there is none."""
+    program = f"from config import settings; print(settings.{name})"
+    env = {**os.environ, **environment}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=env, cwd=started_with.BASE_DIR, capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).splitlines()[-1]
+
+
+@pytest.mark.parametrize(("environment", "size"), [({}, 4_194_304), ({ROW: "64"}, 67_108_864), ({ROW: ""}, 4_194_304)])
+def test_the_largest_row_of_the_reference_is_given_in_mib(environment, size):
+    assert read("REFERENCE_ROW_BYTES", **environment) == str(size)
+
+
+@pytest.mark.parametrize("wrong", ["0", "4.5", "much"])
+def test_a_wrong_largest_row_stops_the_start(wrong):
+    assert read("REFERENCE_ROW_BYTES", **{ROW: wrong}).endswith(
+        f"{ROW} is '{wrong}': set it to a whole number of at least 1."
+    )
+
+
+def test_rows_that_a_child_has_no_memory_for_are_warned_of(settings):
+    settings.CHILD_MEMORY_BYTES = 4 << 30
+
+    settings.REFERENCE_ROW_BYTES = 32 << 20
+    assert checks.the_largest_row_fits_a_child() == []
+    settings.REFERENCE_ROW_BYTES = 33 << 20
+    (warning,) = checks.the_largest_row_fits_a_child()
+
+    assert warning.id == "tokenyard.W004"
+    assert "needs 4224 MiB" in warning.msg
