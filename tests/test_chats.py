@@ -62,9 +62,8 @@ def test_chats_become_the_tokens_and_masks_of_transformers(dataset, tokenizer):
 
 
 def test_a_retry_of_what_failed_for_its_refused_rows_fails_again(dataset, tokenizer):
-    job = real.tokenized(
-        dataset, tokenizer, chat=True, special_tokens=False, chat_template="{{ raise_exception('no') }}"
-    )
+    template = "{% if 'river' in messages[0]['content'] %}{{ raise_exception('no') }}{% endif %}fine"
+    job = real.tokenized(dataset, tokenizer, chat=True, special_tokens=False, chat_template=template)
     assert job.status == Status.FAILED
 
     job.requeue(None)
