@@ -16,8 +16,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psutil
-
 from datasets_app.errors import JobError
 from datasets_app.pandas_free import WithoutPandas
 
@@ -152,6 +150,8 @@ class Child:
 
     def _check_memory(self) -> None:
         assert self._process
+        import psutil  # which the child has no use for
+
         try:
             used = psutil.Process(self._process.pid).memory_info().rss
         except psutil.NoSuchProcess:
