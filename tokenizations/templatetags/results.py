@@ -7,7 +7,7 @@ from django import template
 
 from datasets_app.templatetags.figures import UNKNOWN, percent, shares_of
 from tokenizations.charts import Chart, length_chart
-from tokenizations.losses import Line, Losses, losses_of
+from tokenizations.losses import Line, Losses, losses_of, ways
 from tokenizations.option_help import OPTIONS, Option
 
 register = template.Library()
@@ -89,6 +89,11 @@ def chart(statistics: Mapping[str, Any] | None) -> Chart | None:
 @register.filter
 def losses(statistics: Mapping[str, Any] | None) -> Losses | None:
     return losses_of(statistics or {})
+
+
+@register.filter
+def token_ways(statistics: Mapping[str, Any] | None) -> str:
+    return ways(statistics or {})
 
 
 @register.filter
