@@ -108,7 +108,7 @@ def test_a_running_job_has_every_figure_from_its_first_second(as_owner, job):
         "Elapsed",
         "Remaining",
         "MB/s",
-        "Tokens/s",
+        "Tokens/s encoded",
         "Processed",
         "Kept",
         "Filtered",
@@ -290,7 +290,7 @@ def test_what_has_just_finished_says_what_came_out_and_how_to_load_it(as_colleag
 
     html = card_of(as_colleague, job)
 
-    for said in ("36 <small>90.0%", "<dd>4,000</dd>", "0:04 <small>1,500 tokens/s"):
+    for said in ("36 <small>90.0%", "<dd>4,000</dd>", "0:04 <small>1,500 tokens/s encoded"):
         assert said in html
     assert f'href="{job.get_absolute_url()}">Statistics</a>' in html
     assert f'load_from_disk("{job.path}")' in html

@@ -392,7 +392,17 @@ def test_a_finished_one_shows_its_figures_and_how_to_open_it(as_owner, job):
 
     html = as_owner.get(job.get_absolute_url()).content.decode()
 
-    for said in ("5,610,446", "154.9", "126", "32 to 511", "50.0% of 300", "22.0 MB", "fastokens", "same ids"):
+    for said in (
+        "tokens/s encoded",
+        "5,610,446",
+        "154.9",
+        "126",
+        "32 to 511",
+        "50.0% of 300",
+        "22.0 MB",
+        "fastokens",
+        "same ids",
+    ):
         assert said in html
     assert "load_from_disk" in html
     assert str(job.path) in html
