@@ -429,7 +429,7 @@ def test_a_finished_one_shows_its_lengths_and_its_tokens(as_owner, job):
     assert "6 rows of 1 to 19 tokens; the most, 4, have 1 to 10." in html
     assert "<title>11 to 19 tokens: 2 rows</title>" in html
     assert "<bdi>␣the</bdi>" in html
-    assert "<bdi>7</bdi>" in html  # nobody knows more of it than its id
+    assert "<em>id 7</em>" in html  # nobody knows more of it than its id
     assert "p90 18, p95 19, p99 19" in html
     assert "1.25% of the tokens" in html
 
