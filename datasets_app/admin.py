@@ -269,7 +269,8 @@ class DatasetAdmin(YardAdmin):
 
     def going(self, item: Any) -> list[Any]:
         parts = f"{repair.counted_files(item.parts.count())}, {figures.size(item.bytes)}"
-        return [parts, *(f"Tokenization: {made}" for made in item.tokenizations.all()[:NAMED_IN_CONFIRMATION])]
+        made = item.tokenizations.select_related("dataset", "tokenizer")[:NAMED_IN_CONFIRMATION]
+        return [parts, *(f"Tokenization: {each}, {each.words}" for each in made)]
 
     @admin.action(permissions=["change"], description="Verify files")
     def verify_files(self, request: Request, queryset: QuerySet[Any]) -> None:

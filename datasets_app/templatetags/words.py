@@ -104,28 +104,15 @@ def job_line(progress: Progress) -> str:
     """What the job was asked to do, in a few words."""
     if progress.job.kind == "import":
         return plural(progress.shards_total, "file")
-    return length_words(progress.spec)
-
-
-def length_words(spec: dict[str, Any]) -> str:
-    length = spec.get("max_length")
-    if "max_length" not in spec:
-        return "length N/A"
-    if not length:
-        return "whole rows"
-    if spec.get("packing", "none") != "none":
-        return f"blocks of {length:,} tokens"
-    if spec.get("truncation") == "windows":
-        return f"windows of {length:,} tokens"
-    return f"up to {length:,} tokens, cut {spec.get('truncation', 'right')}"
+    return str(progress.job.words)
 
 
 @register.filter
 def chip_words(progress: Progress) -> str:
-    if progress.job.status != Status.READY:
-        return str(progress.job.get_status_display()).lower()
-    length = progress.spec.get("max_length")
-    return f"{f'{length:,}' if length else length_words(progress.spec)} · {amount(progress.tokens_written)} tokens"
+    job = progress.job
+    is_ready = job.status == Status.READY
+    result = f"{amount(progress.tokens_written)} tokens" if is_ready else str(job.get_status_display()).lower()
+    return f"{job.short_words} · {result}"
 
 
 @register.filter

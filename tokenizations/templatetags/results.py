@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 
 from datasets_app.templatetags.figures import UNKNOWN, percent, shares_of
+from tokenizations import spec_words
 from tokenizations.charts import Chart, length_chart
 from tokenizations.losses import Line, Losses, losses_of, ways
 from tokenizations.option_help import OPTIONS, Option
@@ -56,6 +57,11 @@ def text_words(spec: Mapping[str, Any]) -> str:
     if not column:
         return "N/A"
     return f"{column}, as chats" if spec.get("chat") else str(column)
+
+
+@register.filter
+def length_words(spec: Mapping[str, Any]) -> str:
+    return spec_words.length_words(spec) if "max_length" in spec else "N/A"
 
 
 @register.filter
