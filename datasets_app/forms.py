@@ -5,7 +5,8 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from datasets_app import storage
 from datasets_app.errors import JobError
@@ -92,10 +93,22 @@ class DatasetFilter(forms.Form):
 
 
 def in_status(status: Status) -> Q:
-    """Datasets with a job in this status; ready are those with nothing under way or gone wrong."""
+    """Datasets with a job in this status; ready are those with nothing under way, and no failure after a result."""
     if status != Status.READY:
         return some_job(status=status)
-    return Q(import_job__status=Status.READY) & ~some_job(status__in=(*UNFINISHED, Status.FAILED))
+    return Q(import_job__status=Status.READY) & ~some_job(status__in=UNFINISHED) & ~failed_last()
+
+
+def failed_last() -> Q:
+    """Datasets whose newest job has failed; cancelled ones do not count."""
+    ended = Coalesce("ended_at", "created_at")
+    found = Q()
+    for model in Dataset.jobs_models():
+        jobs = jobs_of(model).filter(delete_requested_at=None).order_by().values("dataset")
+        newest = {status: Max(ended, filter=Q(status=status)) for status in (Status.FAILED, Status.READY)}
+        failed = jobs.annotate(**newest).filter(Q(ready=None) | Q(failed__gt=F("ready")), failed__isnull=False)
+        found |= Q(pk__in=failed.values("dataset"))
+    return found
 
 
 def some_job(kind: str = "", **conditions: Any) -> Q:

@@ -260,6 +260,20 @@ def test_what_went_wrong_can_be_retried_with_changes_or_deleted(as_owner, job, e
     assert f'href="{reverse("tokenizations:delete", args=[job.pk])}"' in html
 
 
+def test_a_failed_job_says_why_wherever_its_status_stands(as_owner, owner):
+    dataset = factories.ready_dataset("letters", created_by=owner)
+    jobs = [factories.tokenization(dataset, max_length=100 + number) for number in range(3)]
+    for job in jobs:
+        job.fail("The disk is full.", "Make room.")
+
+    card = as_owner.get(reverse("datasets:list")).content.decode()
+    page = as_owner.get(jobs[0].get_absolute_url()).content.decode()
+
+    assert 'data-status="failed" title="The disk is full. Make room."' in card
+    assert "100 · failed. The disk is full. Make room." in card  # the third has no panel
+    assert "<p>The disk is full.</p>" in page
+
+
 def test_a_failed_import_goes_with_its_dataset(as_owner, owner):
     job = factories.queued_dataset("letters", created_by=owner).import_job
     job.start()

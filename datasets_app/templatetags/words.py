@@ -44,15 +44,30 @@ def turning(status: str) -> str:
 
 @register.filter
 def status_word(card: Card) -> str:
-    """The word in a card's corner, for its most urgent job."""
-    lead, status = card.lead, Status(card.status)
+    """The word in a card's corner, for the job that decides its status."""
+    decisive, status = card.decisive, Status(card.status)
     if status == Status.RUNNING and card.running > 1:
         return f"{card.running} running"
     if status == Status.READY:
-        return "Just finished" if lead else "Ready"
-    if lead and lead.job.kind == "import" and status in (Status.FAILED, Status.CANCELLED):
+        return "Just finished" if decisive in card.panels else "Ready"
+    if decisive and decisive.job.kind == "import" and status in (Status.FAILED, Status.CANCELLED):
         return f"Import {status.value}"
     return status.label
+
+
+@register.filter
+def why(progress: Progress | None) -> str:
+    """What a job failed of, and what to do."""
+    if progress is None or progress.job.status != Status.FAILED:
+        return ""
+    return f"{progress.job.failure} {progress.job.advice}".strip()
+
+
+@register.filter
+def chip_title(progress: Progress) -> str:
+    """What a chip has no room for."""
+    said = f"{progress.job.tokenizer.name}: {chip_words(progress)}"
+    return f"{said}. {reason}" if (reason := why(progress)) else said
 
 
 @register.filter
