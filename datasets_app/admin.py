@@ -306,6 +306,7 @@ class DatasetAdmin(YardAdmin):
 
 class JobAdmin(YardAdmin):
     form = OwnedForm
+    ordering = ("-created_at",)
     editable = {"owner": "created_by"}
     list_filter = ("status", "stage", ("delete_requested_at", admin.EmptyFieldListFilter), "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("dataset__name", "id__istartswith", "created_by__username")

@@ -557,6 +557,15 @@ def test_the_tokenizers_are_listed_with_their_uses(as_colleague, job, tokenizer)
     assert "Delete bytes" not in html
 
 
+def test_the_tokenizers_are_listed_by_name(as_owner):
+    for name in ("c", "a", "b"):
+        factories.tokenizer(name)
+
+    listed = as_owner.get(reverse("tokenizations:tokenizers")).context["tokenizers"]
+
+    assert [tokenizer.name for tokenizer in listed] == ["a", "b", "c"]
+
+
 def test_the_queries_of_the_list_do_not_grow_with_the_tokenizers(as_owner, django_assert_max_num_queries):
     factories.tokenizer("one")
     with django_assert_max_num_queries(18) as few:
