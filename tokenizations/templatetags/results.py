@@ -82,6 +82,12 @@ def known(text: str, statistics: Mapping[str, Any] | None) -> str:
 
 
 @register.filter
+def with_words(text: str, words: str) -> str:
+    """A second figure with what it is, such as `{} of the tokens`; nothing where there is none."""
+    return "" if UNKNOWN in text else words.format(text)
+
+
+@register.filter
 def as_percent(share: float | None, places: int = 1) -> str:
     return percent(share * 100 if isinstance(share, int | float) else None, places)
 
