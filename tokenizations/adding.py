@@ -26,7 +26,7 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     JobError if they are not a usable tokenizer, or its name or its content is already here.
     """
     if not 0 < len(name) <= NAME_LENGTH:
-        raise JobError(f"A tokenizer's name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
+        raise JobError(f"A tokenizer’s name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
     scratch = storage.scratch_dir(f"tokenizer-{uuid.uuid4().hex}")
     try:
         copy = scratch / "tokenizer.json"

@@ -17,7 +17,7 @@ Message = dict[str, Any]
 Spans = list[tuple[int, int]]
 
 OPTION = "chat_template"
-REPAIR = "Repair the template, or leave it empty to use the tokenizer's own."
+REPAIR = "Repair the template, or leave it empty to use the tokenizer’s own."
 # What ShareGPT's names for who speaks are called in the templates; any other name stays.
 ROLES = {
     "human": "user",

@@ -163,7 +163,7 @@ def _tokens(spec: Spec, traits: Traits) -> Iterator[Fault]:
         spec.chat and spec.special_tokens,
         "special_tokens",
         "The chat template writes the special tokens itself.",
-        "Turn the tokenizer's own special tokens off.",
+        "Turn the tokenizer’s own special tokens off.",
     )
     yield (
         spec.chat and not spec.parse_special_tokens,
