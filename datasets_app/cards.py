@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets_app import samples
-from datasets_app.jobs import UNFINISHED, URGENCY, Job, Status
+from datasets_app.jobs import RETRIABLE, UNFINISHED, URGENCY, Job, Status
 from datasets_app.models import Dataset
 from datasets_app.progress import Progress
 
@@ -64,6 +64,12 @@ class Card:
         """The job whose status is the card's: what is unfinished, else the newest that was not cancelled."""
         ended = sorted(self._ended(), key=lambda progress: progress.job.status == Status.CANCELLED)
         return next(iter(self._unfinished() + ended), None)
+
+    @property
+    def is_import_undone(self) -> bool:
+        """Failed or cancelled: there is nothing but the import to deal with."""
+        decisive = self.decisive
+        return decisive is not None and decisive.job.kind == "import" and decisive.job.status in RETRIABLE
 
     @property
     def running(self) -> int:

@@ -219,6 +219,10 @@ class Job(models.Model):
         return self.status in UNFINISHED
 
     @property
+    def is_retriable(self) -> bool:
+        return self.status in RETRIABLE
+
+    @property
     def elapsed(self) -> timedelta:
         running = timezone.now() - self.running_since if self.running_since else timedelta()
         return self.active_time + max(running, timedelta())

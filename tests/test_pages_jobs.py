@@ -274,6 +274,23 @@ def test_a_failed_job_says_why_wherever_its_status_stands(as_owner, owner):
     assert "<p>The disk is full.</p>" in page
 
 
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_a_page_offers_every_way_on_once(as_owner, as_colleague, owner, job, end):
+    importing = factories.queued_dataset("others", created_by=owner).import_job
+    for each in (job, importing):
+        each.start()
+        each.cancel(None) if end == "cancel" else each.fail("It broke.", "Mend it.")
+
+    page = as_owner.get(job.get_absolute_url()).content.decode()
+    of_import = as_owner.get(importing.get_absolute_url()).content.decode()
+    seen = as_colleague.get(job.get_absolute_url()).content.decode()
+
+    assert page.count(reverse("tokenizations:delete", args=[job.pk])) == 1
+    assert (page.count("Retry with changes"), page.count("Again with changes")) == (1, 0)
+    assert of_import.count(reverse("datasets:delete", args=[importing.dataset_id])) == 1
+    assert "Again with changes" in seen  # who may not retry it
+
+
 def test_a_failed_import_goes_with_its_dataset(as_owner, owner):
     job = factories.queued_dataset("letters", created_by=owner).import_job
     job.start()

@@ -45,14 +45,12 @@ def turning(status: str) -> str:
 @register.filter
 def status_word(card: Card) -> str:
     """The word in a card's corner, for the job that decides its status."""
-    decisive, status = card.decisive, Status(card.status)
+    status = Status(card.status)
     if status == Status.RUNNING and card.running > 1:
         return f"{card.running} running"
     if status == Status.READY:
-        return "Just finished" if decisive in card.panels else "Ready"
-    if decisive and decisive.job.kind == "import" and status in (Status.FAILED, Status.CANCELLED):
-        return f"Import {status.value}"
-    return status.label
+        return "Just finished" if card.decisive in card.panels else "Ready"
+    return f"Import {status.value}" if card.is_import_undone else status.label
 
 
 @register.filter
