@@ -503,6 +503,20 @@ def test_the_options_say_what_is_not_at_its_default(as_owner, dataset, able):
                  "Best fit, no row split", "To the maximum length", "strict"):  # fmt: skip
         assert said in shown
     assert "Multiple of" not in shown
+    for column, said in (("attention_mask", "left out"), ("position_ids", "written"), ("source_row", "written")):
+        assert re.search(rf"<dt>{column}</dt><dd[^>]*>{said}</dd>", shown)
+
+
+@pytest.mark.parametrize(
+    ("specials", "chosen", "said"), [(2, True, "added"), (2, False, "left out"), (0, True, "this tokenizer adds none")]
+)
+def test_the_options_say_what_the_special_tokens_come_to(as_owner, job, specials, chosen, said):
+    Tokenizer.objects.update(specials_added=specials)
+    Tokenization.objects.filter(pk=job.pk).update(spec=job.spec | {"special_tokens": chosen})
+
+    html = as_owner.get(job.get_absolute_url()).content.decode()
+
+    assert f"<dt>Special tokens</dt><dd>{said}</dd>" in html
 
 
 def test_a_finished_one_without_statistics_is_shown_all_the_same(as_owner, job):

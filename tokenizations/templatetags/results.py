@@ -9,7 +9,7 @@ from datasets_app.templatetags.figures import UNKNOWN, percent, shares_of
 from tokenizations import spec_words
 from tokenizations.charts import Chart, length_chart
 from tokenizations.losses import Line, Losses, losses_of, ways
-from tokenizations.option_help import OPTIONS, Option
+from tokenizations.option_help import GROUPS, OPTIONS, Option
 
 register = template.Library()
 
@@ -18,6 +18,8 @@ ALWAYS_SHOWN = {
     *("text_column", "template", "chat", "splits", "first_rows", "sample_rows", "sample_seed"),
     *("max_length", "truncation", "stride", "special_tokens", "attention_mask", "filter_mode", "filter_threshold"),
 }
+# Of what is written, not of what is done.
+COLUMNS = {option.name for group in GROUPS if group.title == "Columns" for option in group.options}
 LONGEST_SHOWN = 80
 VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥"})
 
@@ -39,6 +41,8 @@ def chosen_options(job: Any) -> list[tuple[str, str]]:
 
 
 def words(option: Option, value: Any) -> str:
+    if option.name in COLUMNS:
+        return "written" if value else "left out"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, str) and value in option.choices:
