@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
+from datasets_app.forms import NAME_IT
 from datasets_app.jobs import Job, from_now
 from datasets_app.models import (
     WORKER_SILENCE,
@@ -60,6 +61,8 @@ class OwnedForm(ModelForm):
         super().__init__(*args, **kwargs)
         if "owner" in self.fields:
             self.fields["owner"].initial = self.instance.created_by_id
+        if "name" in self.fields:
+            self.fields["name"].error_messages["required"] = NAME_IT
 
 
 class DatasetForm(OwnedForm):

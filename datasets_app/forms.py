@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -16,6 +17,7 @@ from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
 
+NAME_IT = "Give it a name."
 SPLITS = ("train", "validation", "test")
 # As people name the files of a split.
 SPLIT_WORDS = {
@@ -25,6 +27,17 @@ SPLIT_WORDS = {
     "val": "validation",
     "dev": "validation",
 }
+
+
+class SignInForm(AuthenticationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.error_messages = {
+            "invalid_login": "Nobody has this name and this password. Check both; capital letters count.",
+            "inactive": "This account is switched off. Ask an administrator.",
+        }
+        for name, said in (("username", "Enter your name."), ("password", "Enter your password.")):
+            self.fields[name].error_messages["required"] = said
 
 
 class ThemeForm(forms.Form):
@@ -143,6 +156,11 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
+    def to_python(self, data: Any) -> Any:
+        if data and not data.size:
+            raise forms.ValidationError(f"{data.name} is empty. Leave it out, or choose another file.")
+        return super().to_python(data)
+
     def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
         files = data if isinstance(data, (list, tuple)) else [data]
         return [super(FilesField, self).clean(file, initial) for file in files or [None]]
@@ -150,7 +168,7 @@ class FilesField(forms.FileField):
 
 class UploadForm(forms.Form):
     files = FilesField(  # type: ignore[assignment]
-        error_messages={"required": "Choose at least one file.", "empty": "One of the files is empty."}
+        error_messages={"required": "Choose at least one file."}
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -174,7 +192,7 @@ class UploadForm(forms.Form):
 class ImportForm(forms.Form):
     """What becomes of an upload: the dataset's name, its text column, the split of each file."""
 
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name")
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
     text_column = forms.ChoiceField(required=False, label="Text column")
     text_rows = forms.ChoiceField(
         required=False,
@@ -203,6 +221,7 @@ class ImportForm(forms.Form):
                 label=f"Split of {file['name']}",
                 max_length=storage.LONGEST_SPLIT_NAME,
                 initial=guessed_split(file["name"]),
+                error_messages={"required": "Name the split that the file belongs to, such as train."},
                 widget=forms.TextInput(attrs={"list": "splits", "autocomplete": "off", "spellcheck": "false"}),
             )
 

@@ -260,6 +260,11 @@ def test_a_save_that_changes_nothing_leaves_no_event(admin_client):
     assert not dataset.events.filter(kind="edited").exists()
 
 
+@pytest.mark.parametrize("make", [factories.ready_dataset, factories.tokenizer])
+def test_a_name_cannot_be_left_blank(admin_client, make):
+    assert "Give it a name." in change(admin_client, make("letters"), name="").content.decode()
+
+
 def test_a_name_that_was_taken_meanwhile_is_refused(admin_client, monkeypatch):
     dataset = factories.ready_dataset()
     real = YardAdmin.save_model

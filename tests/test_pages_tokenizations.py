@@ -236,7 +236,7 @@ def test_the_same_again_leads_to_the_one_there_is(as_owner, dataset, tokenizer):
         ({"splits": []}, "Choose at least one split."),
         ({"splits": ["elsewhere"]}, "Select a valid choice"),
         ({"filter_mode": "brutal"}, "Select a valid choice"),
-        ({"tokenizer": str(uuid.uuid4())}, "Select a valid choice"),
+        ({"tokenizer": str(uuid.uuid4())}, "This tokenizer is gone. Choose another."),
         ({"text_column": "number"}, "Select a valid choice"),
     ],
 )
@@ -326,7 +326,7 @@ def ask_for_preview(client, dataset, pinned, **choices):
         ({"template": "{nothing}"}, "letters has no text column nothing."),
         ({"chat": "on"}, "has no chat template of its own"),
         ({"min_characters": "x"}, "Enter a whole number."),
-        ({"tokenizer": str(uuid.uuid4())}, "Select a valid choice"),
+        ({"tokenizer": str(uuid.uuid4())}, "This tokenizer is gone. Choose another."),
     ],
 )
 def test_a_preview_says_what_is_wrong_with_the_text(as_owner, dataset, tokenizer, choices, said):
@@ -625,6 +625,13 @@ def test_what_is_no_tokenizer_is_refused(as_owner, files, said):
     assert answer.status_code == 422
     assert said in answer.content.decode()
     assert not Tokenizer.objects.exists()
+
+
+def test_a_tokenizer_needs_a_name_and_files_that_hold_something(as_owner):
+    html = add(as_owner, "", ("tokenizer.json", b"")).content.decode()
+
+    assert "Give it a name." in html
+    assert "tokenizer.json is empty." in html
 
 
 def test_a_taken_name_is_told_beside_the_name(as_owner, tokenizer, tmp_path):
