@@ -63,8 +63,8 @@ def why(progress: Progress | None) -> str:
 
 @register.filter
 def chip_title(progress: Progress) -> str:
-    """What a chip has no room for."""
-    said = f"{progress.job.tokenizer.name}: {chip_words(progress)}"
+    """All that a chip may have no room for."""
+    said = f"{progress.job.tokenizer.name}: {progress.job.short_words} · {chip_result(progress)}"
     return f"{said}. {reason}" if (reason := why(progress)) else said
 
 
@@ -121,11 +121,10 @@ def job_line(progress: Progress) -> str:
 
 
 @register.filter
-def chip_words(progress: Progress) -> str:
-    job = progress.job
-    is_ready = job.status == Status.READY
-    result = f"{amount(progress.tokens_written)} tokens" if is_ready else str(job.get_status_display()).lower()
-    return f"{job.short_words} · {result}"
+def chip_result(progress: Progress) -> str:
+    if progress.job.status != Status.READY:
+        return str(progress.job.get_status_display()).lower()
+    return f"{amount(progress.tokens_written)} tokens"
 
 
 @register.filter
