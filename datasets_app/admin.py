@@ -414,7 +414,7 @@ class SampleAdmin(YardAdmin):
     def bytes_a_second(self, sample: Sample) -> str:
         return figures.size(sample.bytes_per_second)
 
-    @admin.display(description="Tokens/s", ordering="tokens_per_second")
+    @admin.display(description="Tokens/s encoded", ordering="tokens_per_second")
     def tokens_a_second(self, sample: Sample) -> str:
         return figures.number(sample.tokens_per_second)
 

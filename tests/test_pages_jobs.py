@@ -184,7 +184,7 @@ def test_the_page_of_a_job_that_has_stopped_keeps_its_curve(as_owner, job, end):
     panel = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
 
     assert html.count("<polyline") == panel.count("<polyline") == 1
-    assert 'aria-label="Tokens per second over the run: 1.00 million"' in html
+    assert 'aria-label="Tokens encoded per second over the run: 1.00 million"' in html
 
 
 def test_a_failure_says_what_to_do(as_owner, job):
