@@ -44,8 +44,6 @@ WORDS: dict[str, str | dict[Any, str]] = {
     "attention_mask": "no attention_mask",
     **{name: name for name in COLUMNS},
 }
-
-
 CUTS = {"right": "", "left": " cut left", "windows": " windows"}
 
 
@@ -68,7 +66,7 @@ def short_length(spec: Mapping[str, Any]) -> str:
         return length_words(spec)
     if spec.get("packing", "none") != "none":
         return f"{length:,} packed"
-    return f"{length:,}{CUTS[spec.get('truncation', 'right')]}"
+    return f"{length:,}{CUTS.get(spec.get('truncation', 'right'), '')}"
 
 
 def other_words(spec: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
