@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from datasets_app.forms import ThemeForm
+from datasets_app.forms import SignInForm, ThemeForm
 from datasets_app.models import Preference
 from datasets_app.page import Request
 from datasets_app.signin import user_of_link
@@ -32,7 +32,9 @@ class SignInRequired(LoginRequiredMiddleware):
         return super().handle_no_permission(request, view_func)
 
 
-sign_in = LoginView.as_view(template_name="accounts/sign_in.html", redirect_authenticated_user=True)
+sign_in = LoginView.as_view(
+    template_name="accounts/sign_in.html", redirect_authenticated_user=True, authentication_form=SignInForm
+)
 sign_out = LogoutView.as_view()
 
 

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
+from datasets_app.forms import NAME_IT
 from datasets_app.jobs import Job, from_now
 from datasets_app.models import (
     WORKER_SILENCE,
@@ -60,6 +61,8 @@ class OwnedForm(ModelForm):
         super().__init__(*args, **kwargs)
         if "owner" in self.fields:
             self.fields["owner"].initial = self.instance.created_by_id
+        if "name" in self.fields:
+            self.fields["name"].error_messages["required"] = NAME_IT
 
 
 class DatasetForm(OwnedForm):
@@ -269,7 +272,8 @@ class DatasetAdmin(YardAdmin):
 
     def going(self, item: Any) -> list[Any]:
         parts = f"{repair.counted_files(item.parts.count())}, {figures.size(item.bytes)}"
-        return [parts, *(f"Tokenization: {made}" for made in item.tokenizations.all()[:NAMED_IN_CONFIRMATION])]
+        made = item.tokenizations.select_related("dataset", "tokenizer")[:NAMED_IN_CONFIRMATION]
+        return [parts, *(f"Tokenization: {each}, {each.words}" for each in made)]
 
     @admin.action(permissions=["change"], description="Verify files")
     def verify_files(self, request: Request, queryset: QuerySet[Any]) -> None:
@@ -305,6 +309,7 @@ class DatasetAdmin(YardAdmin):
 
 class JobAdmin(YardAdmin):
     form = OwnedForm
+    ordering = ("-created_at",)
     editable = {"owner": "created_by"}
     list_filter = ("status", "stage", ("delete_requested_at", admin.EmptyFieldListFilter), "created_at")
     search_fields: ClassVar[tuple[str, ...]] = ("dataset__name", "id__istartswith", "created_by__username")
@@ -409,7 +414,7 @@ class SampleAdmin(YardAdmin):
     def bytes_a_second(self, sample: Sample) -> str:
         return figures.size(sample.bytes_per_second)
 
-    @admin.display(description="Tokens/s", ordering="tokens_per_second")
+    @admin.display(description="Tokens/s encoded", ordering="tokens_per_second")
     def tokens_a_second(self, sample: Sample) -> str:
         return figures.number(sample.tokens_per_second)
 

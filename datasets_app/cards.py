@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets_app import samples
-from datasets_app.jobs import UNFINISHED, URGENCY, Job, Status
+from datasets_app.jobs import RETRIABLE, UNFINISHED, URGENCY, Job, Status
 from datasets_app.models import Dataset
 from datasets_app.progress import Progress
 
@@ -41,17 +41,14 @@ class Card:
     @property
     def panels(self) -> list[Progress]:
         """The jobs shown at length: what is unfinished, what went wrong, what has just ended."""
-        deserving = [progress for progress in self._by_urgency() if _deserves_panel(progress)]
-        unfinished = [progress for progress in deserving if progress.job.is_unfinished]
-        ended = [progress for progress in deserving if not progress.job.is_unfinished]
-        ended.sort(key=lambda progress: progress.job.ended_at or progress.job.created_at, reverse=True)
-        return unfinished + ended[: max(PANELS - len(unfinished), 0)]
+        ended = [progress for progress in self._ended() if _deserves_panel(progress)]
+        return self._unfinished() + ended[: max(PANELS - len(self._unfinished()), 0)]
 
     @property
     def page_panels(self) -> list[Progress]:
         """The same on the dataset's own page, where everything unfinished has room."""
         ended = [progress for progress in self.panels if not progress.job.is_unfinished]
-        return [progress for progress in self.jobs if progress.job.is_unfinished] + ended
+        return self._unfinished() + ended
 
     @property
     def chips(self) -> list[Progress]:
@@ -60,9 +57,19 @@ class Card:
 
     @property
     def status(self) -> str:
-        """The most urgent status among its jobs."""
-        jobs = self._by_urgency()
-        return str(jobs[0].job.status) if jobs else Status.QUEUED.value
+        return str(self.decisive.job.status) if self.decisive else Status.QUEUED.value
+
+    @property
+    def decisive(self) -> Progress | None:
+        """The job whose status is the card's: what is unfinished, else the newest that was not cancelled."""
+        ended = sorted(self._ended(), key=lambda progress: progress.job.status == Status.CANCELLED)
+        return next(iter(self._unfinished() + ended), None)
+
+    @property
+    def is_import_undone(self) -> bool:
+        """Failed or cancelled: there is nothing but the import to deal with."""
+        decisive = self.decisive
+        return decisive is not None and decisive.job.kind == "import" and decisive.job.status in RETRIABLE
 
     @property
     def running(self) -> int:
@@ -72,8 +79,15 @@ class Card:
     def lead(self) -> Progress | None:
         return next(iter(self.panels), None)
 
-    def _by_urgency(self) -> list[Progress]:
-        return sorted(self.jobs, key=lambda progress: URGENCY.index(Status(progress.job.status)))
+    def _unfinished(self) -> list[Progress]:
+        """Of the same urgency in the order of the queue."""
+        unfinished = [progress for progress in self.jobs if progress.job.is_unfinished]
+        return sorted(unfinished, key=lambda each: (URGENCY.index(each.job.status), each.job.created_at, each.job.pk))
+
+    def _ended(self) -> list[Progress]:
+        """The newest first."""
+        ended = [progress for progress in self.jobs if not progress.job.is_unfinished]
+        return sorted(ended, key=lambda each: each.job.ended_at or each.job.created_at, reverse=True)
 
 
 def _deserves_panel(progress: Progress) -> bool:

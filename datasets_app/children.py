@@ -37,6 +37,8 @@ ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+# It says on standard error that it cannot train without PyTorch, which nobody here wants.
+QUIET = {"TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
 
 
 class ChildDied(Exception):
@@ -205,7 +207,7 @@ def _environment(life_end: int, memory_limit_bytes: int) -> dict[str, str]:
         LIFE_PIPE: str(life_end),
         ADDRESS_SPACE: str(max(ADDRESS_SPACE_FLOOR, 2 * memory_limit_bytes)),
     }
-    return os.environ | ONE_THREAD | own
+    return os.environ | ONE_THREAD | QUIET | own
 
 
 def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:

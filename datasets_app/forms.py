@@ -4,8 +4,10 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import AuthenticationForm
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from datasets_app import storage
 from datasets_app.errors import JobError
@@ -15,6 +17,7 @@ from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
 
+NAME_IT = "Give it a name."
 SPLITS = ("train", "validation", "test")
 # As people name the files of a split.
 SPLIT_WORDS = {
@@ -24,6 +27,17 @@ SPLIT_WORDS = {
     "val": "validation",
     "dev": "validation",
 }
+
+
+class SignInForm(AuthenticationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.error_messages = {
+            "invalid_login": "Nobody has this name and this password. Check both; capital letters count.",
+            "inactive": "This account is switched off. Ask an administrator.",
+        }
+        for name, said in (("username", "Enter your name."), ("password", "Enter your password.")):
+            self.fields[name].error_messages["required"] = said
 
 
 class ThemeForm(forms.Form):
@@ -92,10 +106,22 @@ class DatasetFilter(forms.Form):
 
 
 def in_status(status: Status) -> Q:
-    """Datasets with a job in this status; ready are those with nothing under way or gone wrong."""
+    """Datasets with a job in this status; ready are those with nothing under way, and no failure after a result."""
     if status != Status.READY:
         return some_job(status=status)
-    return Q(import_job__status=Status.READY) & ~some_job(status__in=(*UNFINISHED, Status.FAILED))
+    return Q(import_job__status=Status.READY) & ~some_job(status__in=UNFINISHED) & ~failed_last()
+
+
+def failed_last() -> Q:
+    """Datasets whose newest job has failed; cancelled ones do not count."""
+    ended = Coalesce("ended_at", "created_at")
+    found = Q()
+    for model in Dataset.jobs_models():
+        jobs = jobs_of(model).filter(delete_requested_at=None).order_by().values("dataset")
+        newest = {status: Max(ended, filter=Q(status=status)) for status in (Status.FAILED, Status.READY)}
+        failed = jobs.annotate(**newest).filter(Q(ready=None) | Q(failed__gt=F("ready")), failed__isnull=False)
+        found |= Q(pk__in=failed.values("dataset"))
+    return found
 
 
 def some_job(kind: str = "", **conditions: Any) -> Q:
@@ -130,6 +156,11 @@ class FilesField(forms.FileField):
 
     widget = FilesInput
 
+    def to_python(self, data: Any) -> Any:
+        if data and not data.size:
+            raise forms.ValidationError(f"{data.name} is empty. Leave it out, or choose another file.")
+        return super().to_python(data)
+
     def clean(self, data: Any, initial: Any = None) -> "list[UploadedFile[Any]]":
         files = data if isinstance(data, (list, tuple)) else [data]
         return [super(FilesField, self).clean(file, initial) for file in files or [None]]
@@ -137,7 +168,7 @@ class FilesField(forms.FileField):
 
 class UploadForm(forms.Form):
     files = FilesField(  # type: ignore[assignment]
-        error_messages={"required": "Choose at least one file.", "empty": "One of the files is empty."}
+        error_messages={"required": "Choose at least one file."}
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -161,7 +192,7 @@ class UploadForm(forms.Form):
 class ImportForm(forms.Form):
     """What becomes of an upload: the dataset's name, its text column, the split of each file."""
 
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name")
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
     text_column = forms.ChoiceField(required=False, label="Text column")
     text_rows = forms.ChoiceField(
         required=False,
@@ -190,6 +221,7 @@ class ImportForm(forms.Form):
                 label=f"Split of {file['name']}",
                 max_length=storage.LONGEST_SPLIT_NAME,
                 initial=guessed_split(file["name"]),
+                error_messages={"required": "Name the split that the file belongs to, such as train."},
                 widget=forms.TextInput(attrs={"list": "splits", "autocomplete": "off", "spellcheck": "false"}),
             )
 

@@ -52,8 +52,8 @@ MOVES: dict[Status, set[Status]] = {
 UNFINISHED = (Status.QUEUED, Status.RUNNING, Status.PAUSED)
 ENDED = (Status.READY, Status.FAILED, Status.CANCELLED)
 RETRIABLE = (Status.FAILED, Status.CANCELLED)
-# The most urgent first, as a card shows them.
-URGENCY = (Status.FAILED, Status.RUNNING, Status.PAUSED, Status.QUEUED, Status.CANCELLED, Status.READY)
+# Of what is unfinished the most urgent first, as a card shows it.
+URGENCY = (Status.RUNNING, Status.PAUSED, Status.QUEUED)
 
 
 class Stage(models.TextChoices):
@@ -217,6 +217,10 @@ class Job(models.Model):
     @property
     def is_unfinished(self) -> bool:
         return self.status in UNFINISHED
+
+    @property
+    def is_retriable(self) -> bool:
+        return self.status in RETRIABLE
 
     @property
     def elapsed(self) -> timedelta:

@@ -329,7 +329,7 @@ def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields
     JobError if the name is taken. `fields`: created_by, actor (its owner), text_column, upload, options, hold.
     """
     if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
-        raise JobError(f"A dataset's name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
+        raise JobError(f"A dataset’s name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
     check_splits({file["split"] for file in files})
     user, hold = fields.get("created_by"), fields.get("hold") or {}
     try:

@@ -78,7 +78,7 @@ class Progress:
             megabytes = [(speed.seconds, speed.bytes_per_second / MEGABYTE) for speed in self.speeds]
             return sparkline.draw("Megabytes per second", megabytes, self._now(self.bytes_per_second, MEGABYTE))
         tokens = [(speed.seconds, speed.tokens_per_second) for speed in self.speeds]
-        return sparkline.draw("Tokens per second", tokens, self._now(self.tokens_per_second))
+        return sparkline.draw("Tokens encoded per second", tokens, self._now(self.tokens_per_second))
 
     def _now(self, rate: float | None, unit: int = 1) -> float | None:
         """Of what has ended the rate is the mean, not the newest."""

@@ -1,6 +1,7 @@
 """Who may see and edit what in the administration, and what its lists cost."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from datasets_app import repair
 from datasets_app.admin import YardAdmin
@@ -55,6 +57,16 @@ def test_a_list_can_be_searched_for_anything(admin_client, one_of_each, model):
     answers = [admin_client.get(address(model, "changelist"), {"q": term}) for term in ("letters", HOSTILE, "0f", "%")]
 
     assert {answer.status_code for answer in answers} == {200}
+
+
+def test_imports_are_listed_newest_first(admin_client):
+    for name, age in (("a", 2), ("b", 0), ("c", 1)):
+        made = factories.queued_dataset(name).import_job
+        Import.objects.filter(pk=made.pk).update(created_at=timezone.now() - timedelta(days=age))
+
+    listed = admin_client.get(address(Import, "changelist")).context["cl"].result_list
+
+    assert [job.dataset.name for job in listed] == ["b", "c", "a"]
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id(admin_client, one_of_each):
@@ -246,6 +258,11 @@ def test_a_save_that_changes_nothing_leaves_no_event(admin_client):
 
     assert Dataset.objects.get(pk=dataset.pk).version == dataset.version
     assert not dataset.events.filter(kind="edited").exists()
+
+
+@pytest.mark.parametrize("make", [factories.ready_dataset, factories.tokenizer])
+def test_a_name_cannot_be_left_blank(admin_client, make):
+    assert "Give it a name." in change(admin_client, make("letters"), name="").content.decode()
 
 
 def test_a_name_that_was_taken_meanwhile_is_refused(admin_client, monkeypatch):

@@ -1,12 +1,17 @@
 """What a card reads, in how many queries, and in which order."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from datasets_app import cards, leases
-from datasets_app.models import Sample
+from datasets_app.forms import DatasetFilter
+from datasets_app.jobs import ENDED
+from datasets_app.models import Dataset, Sample
 from datasets_app.shards import Shard
 from tests import factories
 from tokenizations.models import Tokenization, TokenizationShard
@@ -127,6 +132,41 @@ def test_without_rates_the_slowest_has_the_most_bytes_left():
 
 def test_what_does_not_run_has_no_slowest_shard():
     assert cards.load_job(factories.tokenization()).slowest is None
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        (["ready", "cancelled"], "ready"),
+        (["ready", "failed"], "failed"),
+        (["failed", "ready"], "ready"),
+        (["failed", "cancelled"], "failed"),
+        (["cancelled"], "ready"),  # the import's
+        (["failed", "queued"], "queued"),
+        (["queued", "running", "paused"], "running"),
+        (["queued", "paused"], "paused"),
+    ],
+)
+def test_a_card_has_the_status_of_what_is_unfinished_or_came_last(statuses, status):
+    dataset, start = factories.ready_dataset(), timezone.now()
+    for minute, each in enumerate(statuses):
+        job = factories.tokenization(dataset, max_length=100 + minute)
+        moment = start + timedelta(minutes=minute)
+        type(job).objects.filter(pk=job.pk).update(status=each, ended_at=moment if each in ENDED else None)
+
+    assert cards.load([dataset])[0].status == status
+    assert DatasetFilter({"status": "ready"}).apply(Dataset.objects.all(), None).exists() == (status == "ready")
+
+
+def test_the_jobs_of_a_card_stand_in_the_order_in_which_they_start():
+    dataset = factories.ready_dataset()
+    jobs = [factories.tokenization(dataset, max_length=100 + number) for number in range(3)]
+    jobs[2].start()
+
+    card = cards.load([dataset])[0]
+
+    assert [progress.job for progress in card.panels] == [jobs[2], jobs[0], jobs[1]]
+    assert card.page_panels == card.panels
 
 
 def test_a_list_of_shards_is_never_read_with_its_files():

@@ -164,6 +164,16 @@ def test_the_child_is_nice_single_threaded_and_knows_no_django(child: Child) -> 
     assert not any(name.split(".")[0] == "django" for name in facts["modules"])
 
 
+def test_what_the_child_imports_says_nothing_on_standard_error(child: Child) -> None:
+    environment = answers(child, do="environment")[0]["environment"]
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import transformers"], env=environment, capture_output=True, check=True
+    )
+
+    assert done.stderr == b""
+
+
 def test_pyarrow_in_the_child_does_not_load_pandas(child: Child) -> None:
     assert answers(child, do="import", name="pandas")[0] == {"found": False}
     assert answers(child, do="import", name="pyarrow")[0] == {"found": True}

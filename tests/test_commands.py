@@ -49,6 +49,25 @@ def test_a_fresh_folder_goes_from_a_file_to_tokens_with_three_commands(manage, p
     assert (imported.stderr, added.stderr, done.stderr) == ("", "", "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["tokenize", "prose", "small", "--nonsense"],
+            "Unrecognized arguments: --nonsense. See manage.py tokenize --help.\n",
+        ),
+        (["tokenize", "prose", "small", "--filter", "most"], "Argument --filter: invalid choice: 'most' (choose from"),
+        (["cancel"], "The following arguments are required: "),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_one_line(manage, arguments, said):
+    done = manage(*arguments)
+
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_with_no_worker_it_says_so_and_waits_no_longer_than_told(manage, prose, tmp_path):
     manage("import_dataset", "prose", str(prose))
     manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))

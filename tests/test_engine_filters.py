@@ -106,6 +106,26 @@ def test_bytes_that_stand_for_unknown_characters_are_pieces() -> None:
     assert found.texts[2:] == ["\n", " the"]
 
 
+@pytest.mark.parametrize(
+    "decoder",
+    [
+        decoders.Metaspace(),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)]),
+        decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()]),
+    ],
+)
+def test_the_space_that_a_first_token_loses_is_part_of_it(decoder: decoders.Decoder) -> None:
+    texts = {"<unk>": "<unk>", "▁": " ", "▁▁▁": "   ", "▁the": " the", "the": "the"}
+    tokenizer = Tokenizer(models.Unigram([(token, -1.0) for token in texts], 0, False))
+    tokenizer.decoder = decoder
+
+    assert vocabulary_of(tokenizer).texts == list(texts.values())
+
+
+def test_a_sign_that_no_decoder_takes_for_a_space_stays() -> None:
+    assert vocabulary_of(Tokenizer(models.WordLevel({"▁": 0, "▁a": 1}, unk_token="▁"))).texts == ["▁", "▁a"]
+
+
 def test_the_mark_of_a_continued_word_is_not_punctuation() -> None:
     tokenizer = load(wordpiece())
     vocabulary = vocabulary_of(tokenizer)

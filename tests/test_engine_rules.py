@@ -66,6 +66,7 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"max_length": 4, "prepend_bos": True, "append_eos": True}, "max_length", "4 tokens are special"),
     ({"max_length": 16, "stride": 4}, "stride", "Only windows have a stride."),
     (WINDOWS | {"stride": 14}, "stride", "A stride of 14 does not fit windows with room for 14 tokens of text."),
+    (WINDOWS | {"stride": 2048}, "stride", "A stride of 2,048 does not fit"),
     (WINDOWS | {"stride": -1}, "stride", "A stride of -1 does not fit"),
     ({"packing": "concatenate"}, "max_length", "Packing needs to know how long a block is."),
     ({"packing": "best_fit"}, "max_length", "Packing needs to know how long a block is."),

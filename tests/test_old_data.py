@@ -107,7 +107,7 @@ def test_what_nobody_knows_any_more_is_not_available(as_owner, job):
     page = as_owner.get(job.get_absolute_url()).content.decode()
     card = as_owner.get(reverse("datasets:detail", args=[job.dataset_id])).content.decode()
 
-    for label in ("Text column", "Splits", "Length", "Special tokens", "Attention mask", "Filter"):
+    for label in ("Text column", "Splits", "Length", "Special tokens", "attention_mask", "Filter"):
         assert f"<dt>{label}</dt><dd>N/A</dd>" in page
     for label in ("Tokens", "Rows", "Mean length", "Median length", "Shortest to longest", "Unique tokens"):
         assert f"<dt>{label}</dt><dd>N/A</dd>" in page

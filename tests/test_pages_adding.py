@@ -102,7 +102,8 @@ def test_an_upload_is_imported_once(as_owner):
     ("choices", "said"),
     [
         ({"name": "taken"}, "There is already a dataset named taken."),
-        ({"name": ""}, "This field is required."),
+        ({"name": " "}, "Give it a name."),
+        ({"split_0": ""}, "Name the split that the file belongs to, such as train."),
         ({"split_0": "a/b"}, "Use letters, digits and underscores"),
         ({"split_0": "staging"}, "Use letters, digits and underscores"),
         ({"text_column": "nothing"}, "Select a valid choice"),
@@ -124,7 +125,7 @@ def test_bad_choices_are_told_beside_the_field(as_owner, choices, said):
     [
         ([], "Choose at least one file."),
         ([("a.docx", b"x")], "cannot be read"),
-        ([("a.csv", b"")], "One of the files is empty."),
+        ([("a.csv", b"text\na\n"), ("b.csv", b"")], "b.csv is empty. Leave it out, or choose another file."),
     ],
 )
 def test_files_that_cannot_be_taken_are_refused(as_owner, files, said):

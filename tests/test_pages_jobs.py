@@ -108,7 +108,7 @@ def test_a_running_job_has_every_figure_from_its_first_second(as_owner, job):
         "Elapsed",
         "Remaining",
         "MB/s",
-        "Tokens/s",
+        "Tokens/s encoded",
         "Processed",
         "Kept",
         "Filtered",
@@ -184,7 +184,7 @@ def test_the_page_of_a_job_that_has_stopped_keeps_its_curve(as_owner, job, end):
     panel = as_owner.get(reverse("datasets:job", args=[job.pk]), headers=HTMX).content.decode()
 
     assert html.count("<polyline") == panel.count("<polyline") == 1
-    assert 'aria-label="Tokens per second over the run: 1.00 million"' in html
+    assert 'aria-label="Tokens encoded per second over the run: 1.00 million"' in html
 
 
 def test_a_failure_says_what_to_do(as_owner, job):
@@ -260,6 +260,37 @@ def test_what_went_wrong_can_be_retried_with_changes_or_deleted(as_owner, job, e
     assert f'href="{reverse("tokenizations:delete", args=[job.pk])}"' in html
 
 
+def test_a_failed_job_says_why_wherever_its_status_stands(as_owner, owner):
+    dataset = factories.ready_dataset("letters", created_by=owner)
+    jobs = [factories.tokenization(dataset, max_length=100 + number) for number in range(3)]
+    for job in jobs:
+        job.fail("The disk is full.", "Make room.")
+
+    card = as_owner.get(reverse("datasets:list")).content.decode()
+    page = as_owner.get(jobs[0].get_absolute_url()).content.decode()
+
+    assert 'data-status="failed" title="The disk is full. Make room."' in card
+    assert "100 · failed. The disk is full. Make room." in card  # the third has no panel
+    assert "<p>The disk is full.</p>" in page
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+def test_a_page_offers_every_way_on_once(as_owner, as_colleague, owner, job, end):
+    importing = factories.queued_dataset("others", created_by=owner).import_job
+    for each in (job, importing):
+        each.start()
+        each.cancel(None) if end == "cancel" else each.fail("It broke.", "Mend it.")
+
+    page = as_owner.get(job.get_absolute_url()).content.decode()
+    of_import = as_owner.get(importing.get_absolute_url()).content.decode()
+    seen = as_colleague.get(job.get_absolute_url()).content.decode()
+
+    assert page.count(reverse("tokenizations:delete", args=[job.pk])) == 1
+    assert (page.count("Retry with changes"), page.count("Again with changes")) == (1, 0)
+    assert of_import.count(reverse("datasets:delete", args=[importing.dataset_id])) == 1
+    assert "Again with changes" in seen  # who may not retry it
+
+
 def test_a_failed_import_goes_with_its_dataset(as_owner, owner):
     job = factories.queued_dataset("letters", created_by=owner).import_job
     job.start()
@@ -290,7 +321,7 @@ def test_what_has_just_finished_says_what_came_out_and_how_to_load_it(as_colleag
 
     html = card_of(as_colleague, job)
 
-    for said in ("36 <small>90.0%", "<dd>4,000</dd>", "0:04 <small>1,500 tokens/s"):
+    for said in ("36 <small>90.0%", "<dd>4,000</dd>", "0:04 <small>1,500 tokens/s encoded"):
         assert said in html
     assert f'href="{job.get_absolute_url()}">Statistics</a>' in html
     assert f'load_from_disk("{job.path}")' in html

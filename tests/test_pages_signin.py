@@ -48,7 +48,14 @@ def test_a_password_signs_in(as_stranger, owner):
 def test_a_wrong_password_is_told_on_the_form(as_stranger, owner):
     answer = as_stranger.post(reverse("sign_in"), {"username": "olga", "password": "wrong"})
 
-    assert "Please enter a correct username" in answer.content.decode()
+    assert "Nobody has this name and this password." in answer.content.decode()
+
+
+def test_what_is_left_blank_is_asked_for(as_stranger):
+    html = as_stranger.post(reverse("sign_in"), {}).content.decode()
+
+    assert "Enter your name." in html
+    assert "Enter your password." in html
 
 
 def test_a_link_signs_in_once(as_stranger, owner):

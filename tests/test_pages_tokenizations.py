@@ -40,6 +40,7 @@ STATISTICS = {
     "rows": 36_226,
     "tokens": 5_610_446,
     "tokens_in": 5_874_316,
+    "tokens_written": 5_610_446,
     "mean": 154.87,
     "median": 126.0,
     "min": 32,
@@ -236,7 +237,7 @@ def test_the_same_again_leads_to_the_one_there_is(as_owner, dataset, tokenizer):
         ({"splits": []}, "Choose at least one split."),
         ({"splits": ["elsewhere"]}, "Select a valid choice"),
         ({"filter_mode": "brutal"}, "Select a valid choice"),
-        ({"tokenizer": str(uuid.uuid4())}, "Select a valid choice"),
+        ({"tokenizer": str(uuid.uuid4())}, "This tokenizer is gone. Choose another."),
         ({"text_column": "number"}, "Select a valid choice"),
     ],
 )
@@ -326,7 +327,7 @@ def ask_for_preview(client, dataset, pinned, **choices):
         ({"template": "{nothing}"}, "letters has no text column nothing."),
         ({"chat": "on"}, "has no chat template of its own"),
         ({"min_characters": "x"}, "Enter a whole number."),
-        ({"tokenizer": str(uuid.uuid4())}, "Select a valid choice"),
+        ({"tokenizer": str(uuid.uuid4())}, "This tokenizer is gone. Choose another."),
     ],
 )
 def test_a_preview_says_what_is_wrong_with_the_text(as_owner, dataset, tokenizer, choices, said):
@@ -392,7 +393,17 @@ def test_a_finished_one_shows_its_figures_and_how_to_open_it(as_owner, job):
 
     html = as_owner.get(job.get_absolute_url()).content.decode()
 
-    for said in ("5,610,446", "154.9", "126", "32 to 511", "50.0% of 300", "22.0 MB", "fastokens", "same ids"):
+    for said in (
+        "tokens/s encoded",
+        "5,610,446",
+        "154.9",
+        "126",
+        "32 to 511",
+        "50.0% of 300",
+        "22.0 MB",
+        "fastokens",
+        "same ids",
+    ):
         assert said in html
     assert "load_from_disk" in html
     assert str(job.path) in html
@@ -419,9 +430,9 @@ def test_a_finished_one_shows_its_lengths_and_its_tokens(as_owner, job):
     assert "6 rows of 1 to 19 tokens; the most, 4, have 1 to 10." in html
     assert "<title>11 to 19 tokens: 2 rows</title>" in html
     assert "<bdi>␣the</bdi>" in html
-    assert "<bdi>7</bdi>" in html  # nobody knows more of it than its id
-    assert "p90 18, p95 19, p99 19" in html
-    assert "3 to 12 tokens, mean 8.8" in html
+    assert "<em>id 7</em>" in html  # nobody knows more of it than its id
+    assert figures_on(html)["Median document"][1].endswith("p90 18, p95 19")
+    assert figures_on(html)["Shortest to longest document"][1].startswith("p99 19")
     assert "1.25% of the tokens" in html
 
 
@@ -432,6 +443,34 @@ def test_all_that_is_much_longer_is_in_one_bar(as_owner, job):
     assert 'text-anchor="end">20+</text>' in html
     assert '<th scope="row">20+</th>' in html
     assert "6 rows of 1 to 90,000 tokens; the most, 4, have 0 to 9; 1 have 20+." in html
+
+
+def figures_on(html):
+    """What each tile says, by its label: the figure, and the words below it."""
+    tiles = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd><dd>(.*?)</dd></div>", html[html.index('aria-label="Figures"') :])
+    return {name: (figure, re.sub("<.*?>", "", below).strip()) for name, figure, below in tiles}
+
+
+def test_the_tokens_are_those_on_disk_and_told_from_those_that_came_in(as_owner, job):
+    tiles = figures_on(finished(as_owner, job, FIGURES))
+
+    said = "100 came in; 8 repeated by windows; 12 special ones added; 20 left out with their rows; 20 cut; "
+    assert tiles["Tokens"] == ("70", said + "10 dropped by packing")
+
+
+def test_lengths_of_documents_are_told_from_those_of_sequences(as_owner, job):
+    tiles = figures_on(finished(as_owner, job, FIGURES))
+
+    assert tiles["Mean document"] == ("154.9", "sequences 8.8 158.4 before the cut")
+    assert tiles["Median document"][1].startswith("sequences 9 ")
+    assert tiles["Shortest to longest document"] == ("1 to 19", "p99 19 sequences 3 to 12 1,654 before the cut")
+
+
+def test_where_nothing_was_cut_no_length_before_it_is_told(as_owner, job):
+    tiles = figures_on(finished(as_owner, job, FIGURES | {"tokens_cut": 0, "sequences": None}))
+
+    assert tiles["Mean length"] == ("154.9", "")
+    assert tiles["Shortest to longest"] == ("1 to 19", "p99 19")
 
 
 def test_several_splits_are_shown_beside_each_other(as_owner, job):
@@ -450,7 +489,10 @@ def test_several_splits_are_shown_beside_each_other(as_owner, job):
 def test_without_a_kept_row_there_is_no_data(as_owner, job):
     html = finished(as_owner, job, NOTHING)
 
-    assert html.count("no data") > 8
+    nothing = {name for name, tile in figures_on(html).items() if tile == ("no data", "")}
+    lengths = {"Mean length", "Median length", "Shortest to longest"}
+    assert nothing == lengths | {"Bytes per token", "Tokens per word", "Pieces of characters"}
+    assert html.count("no data") == len(nothing) + 2  # the chart, and the most frequent tokens
     assert "Filtered: empty" in html
 
 
@@ -472,6 +514,20 @@ def test_the_options_say_what_is_not_at_its_default(as_owner, dataset, able):
                  "Best fit, no row split", "To the maximum length", "strict"):  # fmt: skip
         assert said in shown
     assert "Multiple of" not in shown
+    for column, said in (("attention_mask", "left out"), ("position_ids", "written"), ("source_row", "written")):
+        assert re.search(rf"<dt>{column}</dt><dd[^>]*>{said}</dd>", shown)
+
+
+@pytest.mark.parametrize(
+    ("specials", "chosen", "said"), [(2, True, "added"), (2, False, "left out"), (0, True, "this tokenizer adds none")]
+)
+def test_the_options_say_what_the_special_tokens_come_to(as_owner, job, specials, chosen, said):
+    Tokenizer.objects.update(specials_added=specials)
+    Tokenization.objects.filter(pk=job.pk).update(spec=job.spec | {"special_tokens": chosen})
+
+    html = as_owner.get(job.get_absolute_url()).content.decode()
+
+    assert f"<dt>Special tokens</dt><dd>{said}</dd>" in html
 
 
 def test_a_finished_one_without_statistics_is_shown_all_the_same(as_owner, job):
@@ -529,6 +585,15 @@ def test_the_tokenizers_are_listed_with_their_uses(as_colleague, job, tokenizer)
     assert "Delete bytes" not in html
 
 
+def test_the_tokenizers_are_listed_by_name(as_owner):
+    for name in ("c", "a", "b"):
+        factories.tokenizer(name)
+
+    listed = as_owner.get(reverse("tokenizations:tokenizers")).context["tokenizers"]
+
+    assert [tokenizer.name for tokenizer in listed] == ["a", "b", "c"]
+
+
 def test_the_queries_of_the_list_do_not_grow_with_the_tokenizers(as_owner, django_assert_max_num_queries):
     factories.tokenizer("one")
     with django_assert_max_num_queries(18) as few:
@@ -571,6 +636,13 @@ def test_what_is_no_tokenizer_is_refused(as_owner, files, said):
     assert answer.status_code == 422
     assert said in answer.content.decode()
     assert not Tokenizer.objects.exists()
+
+
+def test_a_tokenizer_needs_a_name_and_files_that_hold_something(as_owner):
+    html = add(as_owner, "", ("tokenizer.json", b"")).content.decode()
+
+    assert "Give it a name." in html
+    assert "tokenizer.json is empty." in html
 
 
 def test_a_taken_name_is_told_beside_the_name(as_owner, tokenizer, tmp_path):

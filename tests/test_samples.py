@@ -254,7 +254,7 @@ def test_the_card_has_the_curve_of_its_job(claim):
 
     card = cards.load([claim.job.dataset])[0]
 
-    assert card.panels[0].curve.said == "Tokens per second over the run: 250, now 250"
+    assert card.panels[0].curve.said == "Tokens encoded per second over the run: 250, now 250"
 
 
 def test_a_tokenization_takes_its_samples_along(claim):
@@ -298,14 +298,14 @@ def test_the_curve_outlasts_the_run_without_a_rate_of_now(claim, end):
 
     (progress,) = cards.load([job.dataset])[0].panels
 
-    assert progress.curve.said == "Tokens per second over the run: 1.00 million"
+    assert progress.curve.said == "Tokens encoded per second over the run: 1.00 million"
 
 
 def test_a_finished_job_has_its_curve_without_a_rate_of_now(claim):
     job = with_samples(claim.job, 2, 4)
     Tokenization.objects.filter(pk=job.pk).update(active_time=timedelta(seconds=4), running_since=None, status="ready")
 
-    assert cards.load_job(job).curve.said == "Tokens per second over the run: 1.00 million"
+    assert cards.load_job(job).curve.said == "Tokens encoded per second over the run: 1.00 million"
 
 
 def test_no_more_curves_of_ended_jobs_are_read_than_a_card_has_panels(db):
@@ -332,5 +332,5 @@ def test_a_panel_that_is_pushed_has_the_same_curve_as_the_page_that_shows_it(db,
     page = as_owner.get(longest_ended.get_absolute_url()).content.decode()
     pushed = fragments.read({dataset.pk: {panel}}, {dataset.pk: {boss}}, {}, None)[dataset.pk][panel].html[boss]
 
-    assert "Tokens per second over the run: 1.00 million" in page
-    assert "Tokens per second over the run: 1.00 million" in pushed
+    assert "Tokens encoded per second over the run: 1.00 million" in page
+    assert "Tokens encoded per second over the run: 1.00 million" in pushed

@@ -29,7 +29,7 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     template may need what only some rows have: it is tried when it is used.
     """
     if not 0 < len(name) <= NAME_LENGTH:
-        raise JobError(f"A tokenizer's name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
+        raise JobError(f"A tokenizer’s name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
     scratch = storage.scratch_dir(f"tokenizer-{uuid.uuid4().hex}")
     try:
         copy = scratch / "tokenizer.json"

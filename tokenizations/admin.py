@@ -105,8 +105,8 @@ class TokenizerAdmin(YardAdmin):
 class TokenizationAdmin(JobAdmin):
     is_deletable = True
     list_display = (
-        "dataset", "tokenizer", "status", "stage", "percent", "processed", "tokens", "shards_done", "elapsed",
-        "owner", "age", "deletion",
+        "dataset", "tokenizer", "words", "status", "stage", "percent", "processed", "tokens", "shards_done",
+        "elapsed", "owner", "age", "deletion",
     )  # fmt: skip
     search_fields = (*JobAdmin.search_fields, "tokenizer__name", "fingerprint__startswith")
     actions = (*JobAdmin.actions, "verify_files", "recount")
@@ -118,7 +118,7 @@ class TokenizationAdmin(JobAdmin):
         return "Deleted. The keeper removes its files as soon as no worker is at them."
 
     def going(self, item: Any) -> list[Any]:
-        return [f"Its output, {figures.size(item.output_bytes)}"]
+        return [item.words, f"Its output, {figures.size(item.output_bytes)}"]
 
     @admin.action(permissions=["change"], description="Verify files")
     def verify_files(self, request: Request, queryset: QuerySet[Any]) -> None:
@@ -127,6 +127,10 @@ class TokenizationAdmin(JobAdmin):
     @admin.action(permissions=["change"], description="Recount from files")
     def recount(self, request: Request, queryset: QuerySet[Any]) -> None:
         self.each(request, queryset, repair.recount_tokenization, CONTROL)
+
+    @admin.display(description="Options")
+    def words(self, job: Any) -> str:
+        return str(job.words)
 
     @admin.display(description="Tokens")
     def tokens(self, job: Any) -> str:

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 
 from datasets_app.errors import JobError
-from datasets_app.forms import FilesField
+from datasets_app.forms import NAME_IT, FilesField
 from datasets_app.models import NAME_LENGTH, Dataset
 from datasets_app.templatetags.figures import number
 from tokenizations.engine.rules import OptionError
@@ -113,7 +113,12 @@ class Step:
 class ComposerForm(forms.Form):
     """A new tokenization of one dataset; what it means together is the spec's to judge."""
 
-    tokenizer = TokenizerChoice(queryset=Tokenizer.objects.none(), empty_label=None, label="Tokenizer")
+    tokenizer = TokenizerChoice(
+        queryset=Tokenizer.objects.none(),
+        empty_label=None,
+        label="Tokenizer",
+        error_messages={"required": "Choose a tokenizer.", "invalid_choice": "This tokenizer is gone. Choose another."},
+    )
     text_column = forms.ChoiceField(required=False)
     splits = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one split."}
@@ -223,7 +228,7 @@ class ComposerForm(forms.Form):
 
 
 class TokenizerForm(forms.Form):
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name")
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
     files = FilesField(  # type: ignore[assignment]
         label="Files", error_messages={"required": "Choose its files."}
     )

@@ -59,5 +59,21 @@ def losses_of(statistics: Mapping[str, Any]) -> Losses | None:
     return Losses(sources, ends, sum(line.tokens for line in sources), statistics.get("padding"))
 
 
+def ways(statistics: Mapping[str, Any]) -> str:
+    """From what came in to what was written, in one line; empty where an earlier version did not count them."""
+    losses = losses_of(statistics)
+    if losses is None:
+        return ""
+    steps = [
+        (statistics.get("tokens_repeated"), "repeated by windows"),
+        (statistics.get("special_tokens"), "special ones added"),
+        (sum(statistics["tokens_lost"].values()), "left out with their rows"),
+        (statistics["tokens_cut"], "cut"),
+        (statistics.get("tokens_dropped"), "dropped by packing"),
+    ]
+    said = (f"{tokens:,} {what}" for tokens, what in steps if tokens)
+    return "; ".join([f"{statistics['tokens_in']:,} came in", *said])
+
+
 def _if_any(name: str, tokens: int | None) -> list[Line]:
     return [Line(name, tokens)] if tokens else []

@@ -20,6 +20,7 @@ from tokenizations.engine.roles import ROLES, guessed_roles
 from tokenizations.engine.rules import OptionError, Traits, check, resolved
 from tokenizations.engine.shards import plan
 from tokenizations.engine.spec import Spec
+from tokenizations.spec_words import length_words, other_words, short_length
 from tokenizations.templates import check_chat_template
 
 if TYPE_CHECKING:
@@ -82,6 +83,12 @@ class Tokenizer(models.Model):
         return storage.tokenizer_path(self.sha256)
 
     @property
+    def filled_in(self) -> dict[str, str]:
+        """What a spec has of this tokenizer where nothing else was chosen."""
+        own = self.traits
+        return {"chat_template": own.chat_template, **{f"{role}_token": token for role, token in own.roles.items()}}
+
+    @property
     def traits(self) -> Traits:
         # One that was added before roles were read has none.
         roles = self.roles or guessed_roles(self.special_tokens)
@@ -142,6 +149,20 @@ class Tokenization(Job):
     @property
     def options(self) -> Spec:
         return Spec.from_dict(self.spec)
+
+    @property
+    def words(self) -> str:
+        """What it was asked to do, so that it can be told from others."""
+        return ", ".join([length_words(self.spec), *self._other_words])
+
+    @property
+    def short_words(self) -> str:
+        return ", ".join([short_length(self.spec), *self._other_words])
+
+    @property
+    def _other_words(self) -> list[str]:
+        own = {"text_column": self.dataset.main_column, "splits": self.dataset.split_names}
+        return other_words(self.spec, own | self.tokenizer.filled_in)
 
     @property
     def path(self) -> Path:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 NAME = "python-stdlib"
-SOURCE = "The standard library of this server's Python"
+SOURCE = "The standard library of this server’s Python"
 # What it comes to with the interpreters of today; only the bar depends on it.
 EXPECTED_BYTES = 24_000_000
 

@@ -27,7 +27,7 @@ INVALID = 422
 @require_GET
 def list_tokenizers(request: Request) -> HttpResponseBase:
     uses = Count("tokenizations", filter=Q(tokenizations__delete_requested_at=None))
-    tokenizers = Tokenizer.objects.visible().select_related("created_by").annotate(uses=uses)
+    tokenizers = Tokenizer.objects.visible().select_related("created_by").annotate(uses=uses).order_by("name")
     return render(request, "tokenizations/tokenizers.html", {"section": "tokenizers", "tokenizers": tokenizers})
 
 

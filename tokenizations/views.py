@@ -55,8 +55,7 @@ def asked(request: Request, dataset: Dataset) -> dict[str, object]:
     earlier = Tokenization.objects.visible().filter(dataset=dataset, pk=like).select_related("tokenizer").first()
     if earlier is None:
         return {}
-    own = earlier.tokenizer.traits
-    filled_in = {"chat_template": own.chat_template, **{f"{role}_token": token for role, token in own.roles.items()}}
+    filled_in = earlier.tokenizer.filled_in
     chosen = {name: value for name, value in earlier.spec.items() if value != filled_in.get(name, MISSING)}
     return {**chosen, "tokenizer": earlier.tokenizer_id}
 

@@ -53,7 +53,7 @@ def _converted(table: pa.Table, schema: pa.Schema, name: str) -> pa.Table:
         return conform(table, schema)
     except pa.ArrowException as error:
         odds = conflict(schema, plain_schema(table.schema))
-        reason = f"cannot be brought into the dataset's columns: {in_a_sentence(error)}."
+        reason = f"cannot be brought into the dataset’s columns: {in_a_sentence(error)}."
         if odds:
             reason = f'has {in_words(odds.theirs)} in the column "{odds.column}", not {in_words(odds.ours)}.'
         raise JobError(f"{name} {reason}", "Give the column the same type in every file.") from error

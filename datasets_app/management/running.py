@@ -82,7 +82,7 @@ def show(bar: Any, job: Job) -> bool:
     bar.n = round(progress.percent, 1)
     bar.set_description_str(f"{job}: {job.stage if job.status == Status.RUNNING else job.status}")
     rate = progress.tokens_per_second
-    bar.set_postfix_str(f"{progress.job.total_processed:,} rows" + (f", {rate:,.0f} tokens/s" if rate else ""))
+    bar.set_postfix_str(f"{progress.job.total_processed:,} rows" + (f", {rate:,.0f} tokens/s encoded" if rate else ""))
     bar.refresh()
     return job.status in ENDED
 

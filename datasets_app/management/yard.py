@@ -8,16 +8,19 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import OperationalError, connection
 
 from datasets_app.errors import JobError
 from datasets_app.models import Dataset
 
+# As argparse and the shell have it.
+MISUSED = 2
 INTERRUPTED = 130
 
 
@@ -25,6 +28,12 @@ class YardCommand(BaseCommand):
     """Subclasses answer from `work` with the object to show and whether all went well."""
 
     requires_system_checks: list[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        if parser.called_from_command_line:
+            parser.error = partial(refuse, parser)  # type: ignore[method-assign]
+        return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -57,6 +66,11 @@ class YardCommand(BaseCommand):
         """The answer for people."""
         for item in answer if isinstance(answer, list) else [answer]:
             yield "  ".join(f"{key} {value}" for key, value in item.items() if not isinstance(value, dict | list))
+
+
+def refuse(parser: ArgumentParser, fault: str) -> NoReturn:
+    """In place of argparse's own way, which prints every option first."""
+    parser.exit(MISUSED, f"{fault[0].upper()}{fault[1:].rstrip('.')}. See {parser.prog} --help.\n")
 
 
 def migrate_new_database() -> None:

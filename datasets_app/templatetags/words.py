@@ -44,15 +44,28 @@ def turning(status: str) -> str:
 
 @register.filter
 def status_word(card: Card) -> str:
-    """The word in a card's corner, for its most urgent job."""
-    lead, status = card.lead, Status(card.status)
+    """The word in a card's corner, for the job that decides its status."""
+    status = Status(card.status)
     if status == Status.RUNNING and card.running > 1:
         return f"{card.running} running"
     if status == Status.READY:
-        return "Just finished" if lead else "Ready"
-    if lead and lead.job.kind == "import" and status in (Status.FAILED, Status.CANCELLED):
-        return f"Import {status.value}"
-    return status.label
+        return "Just finished" if card.decisive in card.panels else "Ready"
+    return f"Import {status.value}" if card.is_import_undone else status.label
+
+
+@register.filter
+def why(progress: Progress | None) -> str:
+    """What a job failed of, and what to do."""
+    if progress is None or progress.job.status != Status.FAILED:
+        return ""
+    return f"{progress.job.failure} {progress.job.advice}".strip()
+
+
+@register.filter
+def chip_title(progress: Progress) -> str:
+    """All that a chip may have no room for."""
+    said = f"{progress.job.tokenizer.name}: {progress.job.short_words} · {chip_result(progress)}"
+    return f"{said}. {reason}" if (reason := why(progress)) else said
 
 
 @register.filter
@@ -104,28 +117,14 @@ def job_line(progress: Progress) -> str:
     """What the job was asked to do, in a few words."""
     if progress.job.kind == "import":
         return plural(progress.shards_total, "file")
-    return length_words(progress.spec)
-
-
-def length_words(spec: dict[str, Any]) -> str:
-    length = spec.get("max_length")
-    if "max_length" not in spec:
-        return "length N/A"
-    if not length:
-        return "whole rows"
-    if spec.get("packing", "none") != "none":
-        return f"blocks of {length:,} tokens"
-    if spec.get("truncation") == "windows":
-        return f"windows of {length:,} tokens"
-    return f"up to {length:,} tokens, cut {spec.get('truncation', 'right')}"
+    return str(progress.job.words)
 
 
 @register.filter
-def chip_words(progress: Progress) -> str:
+def chip_result(progress: Progress) -> str:
     if progress.job.status != Status.READY:
         return str(progress.job.get_status_display()).lower()
-    length = progress.spec.get("max_length")
-    return f"{f'{length:,}' if length else length_words(progress.spec)} · {amount(progress.tokens_written)} tokens"
+    return f"{amount(progress.tokens_written)} tokens"
 
 
 @register.filter

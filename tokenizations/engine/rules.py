@@ -163,7 +163,7 @@ def _tokens(spec: Spec, traits: Traits) -> Iterator[Fault]:
         spec.chat and spec.special_tokens,
         "special_tokens",
         "The chat template writes the special tokens itself.",
-        "Turn the tokenizer's own special tokens off.",
+        "Turn the tokenizer’s own special tokens off.",
     )
     yield (
         spec.chat and not spec.parse_special_tokens,
@@ -247,8 +247,8 @@ def _length(spec: Spec, traits: Traits) -> Iterator[Fault]:
         yield (
             length <= specials,
             "max_length",
-            f"A maximum length of {length} has no room for text: {specials} tokens are special.",
-            f"Choose at least {specials + 1}, or no special tokens.",
+            f"A maximum length of {length:,} has no room for text: {specials:,} tokens are special.",
+            f"Choose at least {specials + 1:,}, or no special tokens.",
         )
     yield (
         spec.stride != 0 and spec.truncation != Truncation.WINDOWS,
@@ -260,8 +260,8 @@ def _length(spec: Spec, traits: Traits) -> Iterator[Fault]:
     yield (
         spec.truncation == Truncation.WINDOWS and not 0 <= spec.stride < room,
         "stride",
-        f"A stride of {spec.stride} does not fit windows with room for {room} tokens of text.",
-        f"Choose one from 0 to {room - 1}: it is how many tokens two windows have in common.",
+        f"A stride of {spec.stride:,} does not fit windows with room for {room:,} tokens of text.",
+        f"Choose one from 0 to {room - 1:,}: it is how many tokens two windows have in common.",
     )
 
 

@@ -223,7 +223,7 @@ def _converted(name: str, kind: Any, value: Any) -> Any:
     try:
         return _as(kind, value)
     except (TypeError, ValueError):
-        raise JobError(f"{value!r} is not a value for {name}.", "Look up the option's values.") from None
+        raise JobError(f"{value!r} is not a value for {name}.", "Look up the option’s values.") from None
 
 
 def _as(kind: Any, value: Any) -> Any:

@@ -20,6 +20,8 @@ SIZE = "size"
 UNDECODABLE = "\ufffd"
 # How byte-level BPE writes the three bytes of a genuine U+FFFD.
 BYTE_LEVEL_UNDECODABLE = "ï¿½"
+# How SentencePiece writes a space.
+SPACE_MARK = "▁"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     for token, number in by_token.items():
         text = tokenizer.decode([number], skip_special_tokens=False)
         pieces[number] = _is_piece(token, text)
-        texts[number] = _without_marks(text, prefix, suffix)
+        texts[number] = _with_spaces(token, _without_marks(text, prefix, suffix))
     return Vocabulary.of(texts, pieces, len(by_token))
 
 
@@ -100,6 +102,14 @@ def _continuation_marks(tokenizer: Tokenizer) -> tuple[str, str]:
     # A decoder leaves the ## of a first token, but no text has a word that starts with it.
     marks = [getattr(tokenizer.model, name, None) for name in ("continuing_subword_prefix", "end_of_word_suffix")]
     return marks[0] or "", marks[1] or ""
+
+
+def _with_spaces(token: str, text: str) -> str:
+    # A decoder leaves out the space that a first token starts with; in the middle of a text it stands.
+    if text.startswith(SPACE_MARK):
+        return text
+    marks, spaces = len(token) - len(token.lstrip(SPACE_MARK)), len(text) - len(text.lstrip(" "))
+    return " " * (marks - spaces) + text
 
 
 def _without_marks(text: str, prefix: str, suffix: str) -> str:

@@ -6,9 +6,10 @@ from typing import Any
 from django import template
 
 from datasets_app.templatetags.figures import UNKNOWN, percent, shares_of
+from tokenizations import spec_words
 from tokenizations.charts import Chart, length_chart
-from tokenizations.losses import Line, Losses, losses_of
-from tokenizations.option_help import OPTIONS, Option
+from tokenizations.losses import Line, Losses, losses_of, ways
+from tokenizations.option_help import GROUPS, OPTIONS, Option
 
 register = template.Library()
 
@@ -17,6 +18,8 @@ ALWAYS_SHOWN = {
     *("text_column", "template", "chat", "splits", "first_rows", "sample_rows", "sample_seed"),
     *("max_length", "truncation", "stride", "special_tokens", "attention_mask", "filter_mode", "filter_threshold"),
 }
+# Of what is written, not of what is done.
+COLUMNS = {option.name for group in GROUPS if group.title == "Columns" for option in group.options}
 LONGEST_SHOWN = 80
 VISIBLE = str.maketrans({" ": "␣", "\n": "↵", "\r": "␍", "\t": "⇥"})
 
@@ -38,6 +41,8 @@ def chosen_options(job: Any) -> list[tuple[str, str]]:
 
 
 def words(option: Option, value: Any) -> str:
+    if option.name in COLUMNS:
+        return "written" if value else "left out"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, str) and value in option.choices:
@@ -59,6 +64,11 @@ def text_words(spec: Mapping[str, Any]) -> str:
 
 
 @register.filter
+def length_words(spec: Mapping[str, Any]) -> str:
+    return spec_words.length_words(spec) if "max_length" in spec else "N/A"
+
+
+@register.filter
 def rows_words(spec: Mapping[str, Any]) -> str:
     if first := spec.get("first_rows"):
         return f"the first {first:,} of each split"
@@ -76,6 +86,12 @@ def known(text: str, statistics: Mapping[str, Any] | None) -> str:
 
 
 @register.filter
+def with_words(text: str, words: str) -> str:
+    """A second figure with what it is, such as `{} of the tokens`; nothing where there is none."""
+    return "" if UNKNOWN in text else words.format(text)
+
+
+@register.filter
 def as_percent(share: float | None, places: int = 1) -> str:
     return percent(share * 100 if isinstance(share, int | float) else None, places)
 
@@ -89,6 +105,11 @@ def chart(statistics: Mapping[str, Any] | None) -> Chart | None:
 @register.filter
 def losses(statistics: Mapping[str, Any] | None) -> Losses | None:
     return losses_of(statistics or {})
+
+
+@register.filter
+def token_ways(statistics: Mapping[str, Any] | None) -> str:
+    return ways(statistics or {})
 
 
 @register.filter
