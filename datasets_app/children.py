@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -171,9 +172,17 @@ class Child:
         return ChildDied(f"was killed by signal {-code}" if code < 0 else f"exited with {code}")
 
 
-def start_early(module: str, memory_limit_bytes: int, count: int) -> None:
-    """Let the first `count` children of this kind load while their parent still does; they end with it, used or not."""
-    _early[module, memory_limit_bytes] = [_launch(module, memory_limit_bytes) for _ in range(count)]
+def start_early(module: str, memory_limit_bytes: int, count: int, advance: Message | None = None) -> None:
+    """Let the first `count` children of this kind load while their parent still does; they end with it, used or not.
+
+    `advance` is a request that they get at once, and that is not answered.
+    """
+    started = [_launch(module, memory_limit_bytes) for _ in range(count)]
+    for process, _ in started if advance else []:
+        assert process.stdin
+        with suppress(BrokenPipeError):  # whoever asks for more will find out why
+            process.stdin.write(json.dumps(advance).encode() + b"\n")
+    _early[module, memory_limit_bytes] = started
 
 
 # Children that nobody has asked for anything, by module and memory limit, each with the pipe that keeps it alive.

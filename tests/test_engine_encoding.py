@@ -21,7 +21,7 @@ from tests.engine_samples import (
 )
 from tokenizations.engine import choosing
 from tokenizations.engine.batches import TextBatch
-from tokenizations.engine.choosing import choose_encoder, prepare, verdict_name
+from tokenizations.engine.choosing import Candidates, choose_encoder, prepare, verdict_name
 from tokenizations.engine.encoding import (
     Encoder,
     FastEncoder,
@@ -85,7 +85,7 @@ def test_an_encoder_adds_no_special_tokens() -> None:
 
 
 def test_the_fast_encoder_is_chosen_where_it_agrees_with_the_reference(tokenizer_file: Path) -> None:
-    choice = choose_encoder(tokenizer_file, spec(), ["a row of the dataset"])
+    choice = choose_encoder(Candidates(tokenizer_file), spec(), ["a row of the dataset"])
 
     assert choice.name == choice.encoder.name == "fastokens"
     assert "gave the same tokens as tokenizers on" in choice.reason
@@ -101,14 +101,14 @@ def test_a_template_or_a_truncation_does_not_stand_in_the_fast_encoders_way(tmp_
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(content))
 
-    assert choose_encoder(path, spec()).name == "fastokens"
+    assert choose_encoder(Candidates(path), spec()).name == "fastokens"
 
 
 def test_the_reference_is_chosen_for_kinds_that_the_fast_one_does_not_know(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     path.write_bytes(wordpiece())
 
-    choice = choose_encoder(path, spec())
+    choice = choose_encoder(Candidates(path), spec())
 
     assert choice.name == "tokenizers"
     assert choice.reason.startswith("fastokens cannot load this tokenizer: ")
@@ -123,34 +123,34 @@ def test_the_reference_is_chosen_where_the_fast_one_is_wrong_on_one_row(
 
     monkeypatch.setattr(choosing, "FastEncoder", WrongOnCats)
 
-    assert choose_encoder(tokenizer_file, spec(), ["no such row"]).name == "fastokens"
-    choice = choose_encoder(tokenizer_file, spec(), ["no such row", "a row with a cat"])
+    assert choose_encoder(Candidates(tokenizer_file), spec(), ["no such row"]).name == "fastokens"
+    choice = choose_encoder(Candidates(tokenizer_file), spec(), ["no such row", "a row with a cat"])
     assert choice.name == "tokenizers"
     assert choice.reason.startswith("fastokens gave other tokens on 1 of ")
 
 
 def test_the_verdict_on_the_fixed_texts_is_kept_beside_the_tokenizer(tokenizer_file: Path) -> None:
-    first = choose_encoder(tokenizer_file, spec(), ["a row"])
+    first = choose_encoder(Candidates(tokenizer_file), spec(), ["a row"])
     kept = tokenizer_file.with_name(verdict_name(parse_special_tokens=True))
     found = json.loads(kept.read_text())
     kept.write_text(json.dumps(found | {"wrong": 1}))
 
     assert found["wrong"] == 0
     assert f"{found['texts'] + 1:,} probe texts" in first.reason
-    assert choose_encoder(tokenizer_file, spec()).name == "tokenizers"
+    assert choose_encoder(Candidates(tokenizer_file), spec()).name == "tokenizers"
 
 
 def test_a_verdict_that_cannot_be_read_is_made_again(tokenizer_file: Path) -> None:
     kept = tokenizer_file.with_name(verdict_name(parse_special_tokens=True))
     kept.write_text("{")
 
-    assert choose_encoder(tokenizer_file, spec()).name == "fastokens"
+    assert choose_encoder(Candidates(tokenizer_file), spec()).name == "fastokens"
     assert json.loads(kept.read_text())["wrong"] == 0
 
 
 def test_special_tokens_as_text_have_a_verdict_of_their_own(tokenizer_file: Path) -> None:
-    choose_encoder(tokenizer_file, spec())
-    choose_encoder(tokenizer_file, spec(parse_special_tokens=False))
+    choose_encoder(Candidates(tokenizer_file), spec())
+    choose_encoder(Candidates(tokenizer_file, parse_special_tokens=False), spec(parse_special_tokens=False))
 
     names = {verdict_name(parse_special_tokens=parse) for parse in (True, False)}
     assert names <= {path.name for path in tokenizer_file.parent.iterdir()}
@@ -164,7 +164,7 @@ def test_what_a_job_would_have_to_find_out_is_prepared(tmp_path: Path, json_byte
     prepare(path)
     prepared = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
 
-    choose_encoder(path, spec())
+    choose_encoder(Candidates(path), spec())
     read_or_make(path, load(json_bytes))
 
     assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == prepared
@@ -251,7 +251,7 @@ def test_the_reference_refuses_rows_that_would_eat_the_memory() -> None:
 
 
 def test_the_fast_encoder_takes_rows_of_any_size(tokenizer_file: Path) -> None:
-    choices = [choose_encoder(tokenizer_file, chosen, row_bytes=100) for chosen in (spec(), A_MASK)]
+    choices = [choose_encoder(Candidates(tokenizer_file, row_bytes=100), chosen) for chosen in (spec(), A_MASK)]
 
     assert [(choice.name, choice.encoder.row_bytes) for choice in choices] == [("fastokens", None), ("tokenizers", 100)]
 
@@ -272,7 +272,7 @@ def sampled(texts: list[str]) -> list[str]:
 def test_real_tokenizers_give_the_ids_of_the_reference_on_real_text(path: Path, tmp_path: Path) -> None:
     facts = read_tokenizer(path)
     (tmp_path / "tokenizer.json").write_bytes(facts.json_bytes)
-    encoder: Encoder = choose_encoder(tmp_path / "tokenizer.json", spec()).encoder
+    encoder: Encoder = choose_encoder(Candidates(tmp_path / "tokenizer.json"), spec()).encoder
     expected = load(facts.json_bytes)
 
     for _, texts in shared_corpora():

@@ -22,7 +22,7 @@ from tests.engine_samples import (
     shared_tokenizers,
     wordpiece,
 )
-from tokenizations.engine.choosing import choose_encoder
+from tokenizations.engine.choosing import Candidates, choose_encoder
 from tokenizations.engine.probe import probe_texts
 from tokenizations.engine.recipe import LoadedTokenizer
 from tokenizations.engine.special_tokens import frame_of
@@ -138,7 +138,7 @@ def tokenized(name: str, texts: list[str], options: dict[str, Any], folder: Path
     part = folder / "part.parquet"
     pq.write_table(datasets.Dataset.from_dict({"text": rows}).data.table, part, row_group_size=700)
     shard = job(part, folder, **options)
-    choice = choose_encoder(path, shard.spec)
+    choice = choose_encoder(Candidates(path, shard.spec.parse_special_tokens), shard.spec)
     run(shard, LoadedTokenizer(path, choice.encoder, choice.reference))
     yield from rows_in(folder / "shard.arrow")
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app.children import ROOT, Child
+from datasets_app.children import ROOT, Child, start_early
 from datasets_app.errors import JobError
 from tests.engine_samples import (
     byte_bpe,
@@ -45,9 +45,12 @@ def part(tmp_path: Path) -> Path:
     return write_part(tmp_path / "part-00000.parquet", TEXTS, rows_per_group=2)
 
 
+ENGINE = "tokenizations.engine.child"
+
+
 @pytest.fixture(scope="module")
 def child() -> Iterator[Child]:
-    child = Child("tokenizations.engine.child", memory_limit_bytes=4 << 30)
+    child = Child(ENGINE, memory_limit_bytes=4 << 30)
     yield child
     child.close()
 
@@ -303,6 +306,24 @@ def test_the_child_chooses_an_encoder_and_gives_the_same_bytes_as_here(
     for done in (messages[-1]["done"], again[-1]["done"]):
         assert done["counts"] == here["counts"]
         assert [file["sha256"] for file in done["files"]] == [file["sha256"] for file in here["files"]]
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_tokenizer_that_was_loaded_early_changes_nothing(part: Path, tmp_path: Path, is_right: bool) -> None:
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_bytes(byte_bpe())
+    preloaded = tokenizer if is_right else tmp_path / "nowhere.json"
+    start_early(ENGINE, 3 << 30, 1, {"preload": str(preloaded), "row_bytes": HUB_ROW_BYTES})
+    child, other = Child(ENGINE, memory_limit_bytes=3 << 30), Child(ENGINE, memory_limit_bytes=2 << 30)
+
+    early, late = (
+        [message for message in each.run(request(part, tmp_path, tokenizer)) if message] for each in (child, other)
+    )
+
+    child.close()
+    other.close()
+    assert early == late
+    assert "encoder" in early[1]
 
 
 def test_the_child_explains_what_is_wrong_and_goes_on(part: Path, tmp_path: Path, child: Child) -> None:

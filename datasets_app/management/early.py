@@ -1,6 +1,15 @@
-"""What a command can begin with before Django is loaded."""
+"""What a command can begin with before Django is loaded: `tokenize --here` will need the engine, and a tokenizer.
 
-from collections.abc import Sequence
+Which one its name meant is remembered from before. It is a guess, and harmless: what is loaded is used only if it turns
+out to be what the job asks for.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -9,9 +18,39 @@ from datasets_app import children
 ENGINE = "tokenizations.engine.child"
 # A small job has no more shards to share; a large one does not notice when the other children come later.
 CHILDREN = 4
+NAMES_KEPT = 64
 
 
 def begin(arguments: Sequence[str]) -> None:
-    """`tokenize --here` will need the engine: it loads as long as Django does."""
     if arguments[1:2] == ["tokenize"] and "--here" in arguments:
-        children.start_early(ENGINE, settings.CHILD_MEMORY_BYTES, min(settings.SLOTS, CHILDREN))
+        count = min(settings.SLOTS, CHILDREN)
+        children.start_early(ENGINE, settings.CHILD_MEMORY_BYTES, count, advance(arguments[2:]))
+
+
+def remember(name: str, tokenizer_path: Path) -> None:
+    """What this name of a tokenizer means, for the next command."""
+    known = {**_known(), name: str(tokenizer_path)}
+    if known != _known():
+        newest = dict(list(known.items())[-NAMES_KEPT:])
+        part = _file().with_name(f"{uuid.uuid4().hex}.part")
+        with suppress(OSError):
+            part.write_text(json.dumps(newest))
+            part.replace(_file())
+
+
+def advance(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """What the engine may load meanwhile; None if no argument is a name that was met before."""
+    known = _known()
+    path = next((known[argument] for argument in reversed(arguments) if argument in known), None)
+    return {"preload": path, "row_bytes": settings.REFERENCE_ROW_BYTES} if path else None
+
+
+def _known() -> Mapping[str, str]:
+    try:
+        return {str(name): str(path) for name, path in json.loads(_file().read_text()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _file() -> Path:
+    return Path(settings.VAR) / "tokenizers-by-name.json"

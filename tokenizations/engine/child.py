@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy.ma  # noqa: F401 - pyarrow does at its first conversion, when there is no time for it
 
 from datasets_app import children
+from datasets_app.errors import JobError
 from tokenizations.engine.batches import Part, probe_rows
 from tokenizations.engine.chat import check_template
-from tokenizations.engine.choosing import choose_encoder, prepare
+from tokenizations.engine.choosing import Candidates, choose_encoder, prepare
 from tokenizations.engine.preview import preview
 from tokenizations.engine.rechecking import Mismatch
 from tokenizations.engine.recipe import LoadedTokenizer
@@ -27,11 +29,15 @@ LOADED_AT_ONCE = 3
 Key = tuple[Path, str, bool, int]
 
 _loaded: OrderedDict[Key, LoadedTokenizer] = OrderedDict()
+# What was loaded before anybody asked for it.
+_early: dict[tuple[Path, bool, int], Candidates] = {}
 
 
 def handle(request: children.Message) -> Iterator[children.Message]:
     """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, tokens, a chat template."""
-    if "read_tokenizer" in request:
+    if "preload" in request:
+        _preload(request)
+    elif "read_tokenizer" in request:
         yield from _read_tokenizer(request)
     elif "missing_tokens" in request:
         missing = missing_tokens(Path(request["tokenizer"]), request["missing_tokens"])
@@ -45,13 +51,22 @@ def handle(request: children.Message) -> Iterator[children.Message]:
         yield from _tokenize(request)
 
 
+def _preload(request: children.Message) -> None:
+    """Load what the next request will probably need. Nobody waits for an answer."""
+    path, row_bytes = Path(request["preload"]), request["row_bytes"]
+    with suppress(JobError):  # which is told to whoever asks for it
+        candidates = _early[path, True, row_bytes] = Candidates(path, True, row_bytes)
+        _ = candidates.fast
+
+
 def _tokenize(request: children.Message) -> Iterator[children.Message]:
     job = ShardJob.from_dict(request)
     path, name = Path(request["tokenizer"]), request["encoder"]
     parse, row_bytes = job.spec.parse_special_tokens, request["row_bytes"]
     yield {"stage": "Loading Tokenizer"}
     if not name:
-        choice = choose_encoder(path, job.spec, _probe(request, job.spec), row_bytes)
+        candidates = _early.pop((path, parse, row_bytes), None) or Candidates(path, parse, row_bytes)
+        choice = choose_encoder(candidates, job.spec, _probe(request, job.spec))
         name = choice.name
         _keep((path, name, parse, row_bytes), LoadedTokenizer(path, choice.encoder, choice.reference))
         yield {"encoder": name, "reason": choice.reason}

@@ -3,15 +3,15 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.encoding import HUB_ROW_BYTES, Encoder, FastEncoder, HubEncoder, Ids
@@ -21,6 +21,8 @@ from tokenizations.engine.tokenizer_files import is_panic, load, read_file
 from tokenizations.engine.vocabulary import read_or_make
 
 PROBED_ADDED_TOKENS = 64
+# fastokens makes some of what it needs only when it encodes for the first time.
+FIRST_TEXT = "a first text"
 # To be raised when the fixed texts change, or how they are compared.
 VERDICT_FORMAT = 1
 DIGEST_DIGITS = 16
@@ -67,25 +69,39 @@ class Verdict:
             return None
 
 
-def choose_encoder(
-    tokenizer_path: Path, spec: Spec, texts: Sequence[str] = (), row_bytes: int = HUB_ROW_BYTES
-) -> Choice:
+class Candidates:
+    """The encoders that a tokenizer's file can be loaded to. Raises JobError if it is not a tokenizer at all.
+
+    `row_bytes` are for the reference.
+    """
+
+    def __init__(self, path: Path, parse_special_tokens: bool = True, row_bytes: int = HUB_ROW_BYTES) -> None:
+        self.path = path
+        self.parse_special_tokens = parse_special_tokens
+        self._json_bytes = read_file(path)
+        self.reference = HubEncoder(load(self._json_bytes), parse_special_tokens, row_bytes)
+
+    @cached_property
+    def fast(self) -> FastEncoder:
+        """Raises JobError for a tokenizer that it does not know."""
+        encoder = FastEncoder(self._json_bytes, self.parse_special_tokens)
+        encoder.encode([FIRST_TEXT])
+        return encoder
+
+
+def choose_encoder(candidates: Candidates, spec: Spec, texts: Iterable[str] = ()) -> Choice:
     """The fast encoder if it loads and agrees with the reference on the fixed probe and on `texts`, else the reference.
 
-    The verdict on the fixed probe takes half a second and is kept beside the tokenizer. Raises JobError if the file is
-    not a tokenizer at all. `row_bytes` are for the reference.
+    The verdict on the fixed probe takes half a second and is kept beside the tokenizer.
     """
-    json_bytes = read_file(tokenizer_path)
-    tokenizer = load(json_bytes)
-    parse = spec.parse_special_tokens
-    hub = HubEncoder(tokenizer, parse, row_bytes)
+    hub = candidates.reference
     if spec.assistant_mask:
         return Choice(hub, NEEDS_PLACES, hub)
     try:
-        fast = FastEncoder(json_bytes, parse)
+        fast = candidates.fast
     except JobError as error:
         return Choice(hub, str(error), hub)
-    verdict = _fixed_verdict(tokenizer_path, tokenizer, fast, hub, parse) + _compare(fast, hub, texts)
+    verdict = _fixed_verdict(candidates) + _compare(fast, hub, texts)
     if verdict.wrong:
         reason = f"fastokens gave other tokens on {verdict.wrong} of {verdict.texts:,} probe texts."
         return Choice(hub, reason, hub)
@@ -94,16 +110,17 @@ def choose_encoder(
 
 def prepare(tokenizer_path: Path) -> None:
     """Find out what every job would ask of this tokenizer, and keep it beside the file."""
-    choose_encoder(tokenizer_path, Spec("", ()))
-    read_or_make(tokenizer_path, load(read_file(tokenizer_path)))
+    candidates = Candidates(tokenizer_path)
+    choose_encoder(candidates, Spec("", ()))
+    read_or_make(tokenizer_path, candidates.reference.tokenizer)
 
 
-def _fixed_verdict(path: Path, tokenizer: Tokenizer, fast: Encoder, hub: Encoder, parse: bool) -> Verdict:
-    kept = path.with_name(verdict_name(parse))
+def _fixed_verdict(candidates: Candidates) -> Verdict:
+    kept = candidates.path.with_name(verdict_name(candidates.parse_special_tokens))
     if known := Verdict.read(kept):
         return known
-    added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    verdict = _compare(fast, hub, probe_texts(added[:PROBED_ADDED_TOKENS]))
+    added = [token.content for token in candidates.reference.tokenizer.get_added_tokens_decoder().values()]
+    verdict = _compare(candidates.fast, candidates.reference, probe_texts(added[:PROBED_ADDED_TOKENS]))
     with suppress(OSError):  # it only takes longer the next time
         verdict.write(kept)
     return verdict

@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from datasets_app.management import early
 from datasets_app.management.yard import YardCommand
 from tokenizations.adding import add_tokenizer
 
@@ -22,6 +23,7 @@ class Command(YardCommand):
         paths: list[Path] = options["paths"]
         source = ", ".join(path.resolve().name for path in paths)
         tokenizer = add_tokenizer(options["name"], paths, source=source, user=None)
+        early.remember(tokenizer.name, tokenizer.path)
         return {
             "id": str(tokenizer.pk),
             "name": tokenizer.name,

@@ -4,6 +4,7 @@ from typing import Any
 
 from datasets_app.errors import JobError
 from datasets_app.jobs import HOLD, Status, from_now
+from datasets_app.management import early
 from datasets_app.management.running import follow, run_here
 from datasets_app.management.yard import YardCommand
 from datasets_app.models import Dataset
@@ -64,6 +65,7 @@ def see_through(pairs: list[tuple[Dataset, Tokenizer]], spec: Spec, options: dic
 
 def do_here(dataset: Dataset, tokenizer: Tokenizer, spec: Spec) -> Tokenization:
     token = uuid.uuid4()
+    early.remember(tokenizer.name, tokenizer.path)
     job, is_new = tokenize(dataset, tokenizer, spec, None, hold_token=token, held_until=from_now(HOLD))
     if not is_new:
         held = job.hold()
