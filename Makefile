@@ -25,6 +25,7 @@ bench: $(READY)
 	@$(RUN) -m bench.whole --json var/bench-whole.json $(ARGS)
 	@$(RUN) -m bench.engine $(ARGS)
 	@$(RUN) -m bench.growth
+	@$(RUN) -m bench.counting
 	@$(RUN) -m bench.jobs --rounds 3
 	@$(RUN) -m bench.live --tabs 1000 --rate 4 --seconds 20
 	@$(RUN) -m bench.pages

@@ -9,7 +9,6 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,10 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     tokenizer = folder / "tokenizer.json"
     tokenizer.write_bytes(read_tokenizer(tokenizers[0]).json_bytes)
     prepare(tokenizer)
-    words = " ".join(text for path in texts for text in pq.read_table(path)[options.column].to_pylist() if text)
+    words = read_words(texts, options.column)
     rows, count = [], FEWEST
     while count <= options.most:
-        write(folder / "part.parquet", islice(pieces(words), count))
+        write(folder / "part.parquet", pieces(words, count))
         rows.append(run(folder / "part.parquet", tokenizer, f"{count:,} rows"))
         count *= 10
     long = (words * (LARGE_BYTES // len(words) + 1)).encode()[:LARGE_BYTES].decode(errors="ignore")
@@ -62,9 +61,14 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def pieces(words: str) -> Iterator[str]:
+def read_words(texts: list[Path], column: str) -> str:
+    return " ".join(text for path in texts for text in pq.read_table(path)[column].to_pylist() if text)
+
+
+def pieces(words: str, count: int) -> Iterator[str]:
+    """So many short texts."""
     chance = random.Random(0)
-    while True:
+    for _ in range(count):
         start = chance.randrange(len(words) - ROW_CHARACTERS)
         yield words[start : start + chance.randint(1, 2 * ROW_CHARACTERS)]
 

@@ -73,6 +73,14 @@ def test_the_engine_is_measured_as_its_rows_grow(tmp_path):
     assert all(row["peak, MB"] >= row["of which before the first row, MB"] > 50 for row in rows)
 
 
+@pytest.mark.stack
+def test_what_the_statistics_add_is_measured(tmp_path):
+    (row,) = measured(tmp_path, "counting", "--most", "2000")
+
+    assert (row["rows"], row["tokens"] > 2000) == (2000, True)
+    assert row["counting, CPU s"] <= row["all else, CPU s"]
+
+
 def test_the_list_with_all_its_styles_and_scripts_is_light(as_owner, owner):
     for number in range(CARDS_A_PAGE):
         factories.tokenization(factories.ready_dataset(f"letters {number}", created_by=owner))

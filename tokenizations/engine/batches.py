@@ -49,6 +49,10 @@ class Part:
         with self._errors_explained():
             self._file = pq.ParquetFile(path, memory_map=False, pre_buffer=False)
 
+    @property
+    def row_groups(self) -> int:
+        return int(self._file.num_row_groups)
+
     def check(self, source: TextSource) -> None:
         """Raise JobError unless it has the columns."""
         source.check(self._file.schema_arrow, self._path.name)
