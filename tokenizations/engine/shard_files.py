@@ -5,7 +5,7 @@ import os
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -130,3 +130,9 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_parquet(source: Path | BinaryIO) -> pa.Table:
+    """A small file as a whole. pyarrow's own `read_table` would first import what large ones need."""
+    with pq.ParquetFile(source) as file:
+        return file.read(use_threads=False)

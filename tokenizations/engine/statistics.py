@@ -17,7 +17,7 @@ from tokenizations.engine.cutting import Documents
 from tokenizations.engine.histogram import Histogram, Numbers, round_width
 from tokenizations.engine.rows import EncodedRows, Fate
 from tokenizations.engine.sequences import Sequences
-from tokenizations.engine.shard_files import HashedFile
+from tokenizations.engine.shard_files import HashedFile, read_parquet
 from tokenizations.engine.vocabulary import Vocabulary
 
 PERCENTILES = (5, 25, 75, 90, 95, 99)
@@ -197,7 +197,7 @@ class Statistics:
     @classmethod
     def read(cls, source: Path | bytes) -> "Statistics":
         """The inverse of `write`."""
-        table = pq.read_table(BytesIO(source) if isinstance(source, bytes) else source, use_threads=False)
+        table = read_parquet(BytesIO(source) if isinstance(source, bytes) else source)
         totals = json.loads(table.schema.metadata[TOTALS])
         for name in ("rows_lost", "tokens_lost"):
             totals[name] = Counter(totals[name])

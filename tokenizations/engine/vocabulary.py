@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
 from tokenizations.engine.junk import NEVER, junk_level
+from tokenizations.engine.shard_files import read_parquet
 
 # With a number, to be raised when a vocabulary comes to be read in another way, or other tokens are junk.
 FILE_NAME = "vocabulary-2.parquet"
@@ -56,7 +57,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        table = pq.read_table(path, use_threads=False)
+        table = read_parquet(path)
         pieces = table["piece"].to_numpy().astype(np.bool_)
         size = int(table.schema.metadata[SIZE.encode()])
         return cls(table["text"].to_pylist(), pieces, size, table["level"].to_numpy())
