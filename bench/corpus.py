@@ -19,6 +19,7 @@ COLUMN = "text"
 ENGINE = "tokenizations.engine.child"
 ROW_GROUP_ROWS = 2000
 CORES = os.cpu_count() or 1
+SERVERS = {"DATABASE_URL", "REDIS_URL"}
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -58,11 +59,12 @@ def write_source(texts: list[Path], column: str, target: Path, copies: int) -> i
 
 
 class Yard:
-    """An installation of its own, without servers."""
+    """An installation of its own, without servers, on SQLite."""
 
     def __init__(self, var: Path) -> None:
         var.mkdir()
-        self.env = {**os.environ, "TOKENYARD_VAR": str(var), "TOKENYARD_SLOTS": str(CORES)}
+        inherited = {name: value for name, value in os.environ.items() if name not in SERVERS}
+        self.env = {**inherited, "TOKENYARD_VAR": str(var), "TOKENYARD_SLOTS": str(CORES)}
 
     def command(self, *words: str) -> Run:
         return measured(["manage.py", *words, "--json"], self.env, ENGINE)

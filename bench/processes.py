@@ -33,7 +33,7 @@ class Run:
 
 
 def measured(command: Sequence[str], env: dict[str, str], module: str = "") -> Run:
-    """Raises CalledProcessError, with what it said, if it fails."""
+    """Ends this process, with what the other one said, if that fails."""
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.Popen(
         [sys.executable, *command], cwd=settings.BASE_DIR, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -47,7 +47,7 @@ def measured(command: Sequence[str], env: dict[str, str], module: str = "") -> R
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, output, errors.decode()[-2000:])
+        raise SystemExit(f"{' '.join(command)} failed:\n{errors.decode()}")
     return Run(seconds, cpu, output.decode(), peaks[""], peaks[module])
 
 
