@@ -3,7 +3,6 @@
 The same rows are encoded, filtered and shaped in this process, on one core; apart from that, what counting them took.
 """
 
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from bench.corpus import given_or_sample, parser
 from bench.growth import pieces, read_words, write
-from bench.table import lines
+from bench.table import show
 from tokenizations.engine.batches import Part
 from tokenizations.engine.choosing import Candidates, choose_encoder, prepare
 from tokenizations.engine.recipe import LoadedTokenizer, Recipe
@@ -30,9 +29,7 @@ def main() -> None:
         texts, tokenizers = given_or_sample(options, folder)
         write(folder / "part.parquet", pieces(read_words(texts, options.column), options.most))
         row = measure(folder, tokenizers[0], options.most)
-    print("\n".join(lines([row])))
-    if options.json:
-        options.json.write_text(json.dumps([row], indent=2))
+    show([row], options.json)
 
 
 def measure(folder: Path, path: Path, count: int) -> dict[str, Any]:

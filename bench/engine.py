@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from bench.corpus import ENGINE, MEGABYTE, given_or_sample, parser, write_source
 from bench.processes import measured, peak_bytes
-from bench.table import lines
+from bench.table import show
 from datasets_app.children import ONE_THREAD, Child
 from tokenizations.engine.choosing import prepare
 from tokenizations.engine.encoding import HUB_ROW_BYTES
@@ -36,9 +36,7 @@ def main() -> None:
         texts, tokenizers = given_or_sample(options, folder)
         size = write_source(texts, options.column, folder / "part.parquet", options.copies)
         rows = [compare(folder, tokenizer, size, options) for tokenizer in tokenizers]
-    print("\n".join(lines(rows)))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+    show(rows, options.json)
 
 
 def compare(folder: Path, path: Path, size: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Each number of rows in a fresh child, cut into the shards that a job has; last, 
 """
 
 import argparse
-import json
 import random
 import tempfile
 import time
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from bench.corpus import ENGINE, MEGABYTE, given_or_sample, parser
 from bench.engine import MEMORY_BYTES, request_for
 from bench.processes import peak_bytes
-from bench.table import lines
+from bench.table import show
 from datasets_app.children import Child
 from datasets_app.ingest.parts import GROUP_ROWS, GROUP_TEXT_BYTES
 from tokenizations.engine.choosing import prepare
@@ -39,9 +38,7 @@ def main() -> None:
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = measure(options, Path(name))
-    print("\n".join(lines(rows)))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+    show(rows, options.json)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.corpus import CORES, ENGINE, MEGABYTE, given_or_sample, parser, write_source
 from bench.processes import Run, measured
-from bench.table import lines
+from bench.table import show
 from bench.whole import DATASET
 from tests.stack import Stack, running_stack
 
@@ -22,9 +22,7 @@ def main() -> None:
     options = parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, running_stack(TOKENYARD_SLOTS=str(CORES)) as stack:
         rows = measure(options, Path(folder), stack)
-    print("\n".join(lines(rows)))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+    show(rows, options.json)
 
 
 def measure(options: argparse.Namespace, folder: Path, stack: Stack) -> list[dict[str, Any]]:

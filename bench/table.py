@@ -1,7 +1,16 @@
 """Figures as a table, for people."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+
+def show(rows: Sequence[dict[str, Any]], file: Path | None) -> None:
+    """On standard output; and as JSON in the file, if one is named."""
+    print("\n".join(lines(rows)))
+    if file:
+        file.write_text(json.dumps(rows, indent=2))
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> list[str]:

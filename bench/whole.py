@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.corpus import COLUMN, CORES, MEGABYTE, Yard, answer, given_or_sample, parser, write_source
 from bench.processes import Run, measured
-from bench.table import lines
+from bench.table import show
 from tokenizations.engine.spec import FilterMode
 
 DATASET = "bench"
@@ -28,9 +28,7 @@ def main() -> None:
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options, Path(folder))
-    print("\n".join(lines(rows)))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+    show(rows, options.json)
 
 
 def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
