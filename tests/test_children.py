@@ -50,8 +50,9 @@ def test_the_process_is_kept_between_requests(child: Child) -> None:
 
 
 def test_a_child_that_was_started_early_is_taken_before_a_new_one() -> None:
+    before = {process.pid for process in psutil.Process().children()}
     start_early(MODULE, GIB, 1)
-    early_pid = psutil.Process().children()[-1].pid
+    (early_pid,) = {process.pid for process in psutil.Process().children()} - before
     one, another = (Child(MODULE, memory_limit_bytes=GIB) for _ in range(2))
     try:
         assert [answers(child, do="count", to=1)[-1]["done"]["pid"] for child in (one, another)] == [
