@@ -11,13 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-
 from datasets_app.errors import JobError
-from tokenizations.engine.encoding import HUB_ROW_BYTES, Encoder, FastEncoder, HubEncoder, Ids
+from tokenizations.engine.encoding import HUB_ROW_BYTES, Encoder, FastEncoder, HubEncoder, ids_or_none, is_same
 from tokenizations.engine.probe import probe_texts
 from tokenizations.engine.spec import Spec
-from tokenizations.engine.tokenizer_files import is_panic, load, read_file
+from tokenizations.engine.tokenizer_files import load, read_file
 from tokenizations.engine.vocabulary import read_or_make
 
 PROBED_ADDED_TOKENS = 64
@@ -133,20 +131,6 @@ def verdict_name(parse_special_tokens: bool) -> str:
 
 
 def _compare(fast: Encoder, hub: Encoder, texts: Iterable[str]) -> Verdict:
-    agreed = [_agree(fast, hub, text) for text in texts]
-    return Verdict(len(agreed), agreed.count(False))
-
-
-def _agree(fast: Encoder, hub: Encoder, text: str) -> bool:
     # One at a time, so that a text that one of them refuses is compared too.
-    expected, found = _ids_or_none(hub, text), _ids_or_none(fast, text)
-    return expected is None if found is None else expected is not None and np.array_equal(expected, found)
-
-
-def _ids_or_none(encoder: Encoder, text: str) -> Ids | None:
-    try:
-        return encoder.encode([text])[0]
-    except BaseException as error:
-        if not isinstance(error, Exception) and not is_panic(error):
-            raise
-        return None
+    agreed = [is_same(ids_or_none(hub, text), ids_or_none(fast, text)) for text in texts]
+    return Verdict(len(agreed), agreed.count(False))

@@ -16,7 +16,7 @@ from tokenizers import Encoding, Tokenizer
 
 from datasets_app.errors import JobError
 from tokenizations.engine.texts import Spans
-from tokenizations.engine.tokenizer_files import load, read_file, refused_as
+from tokenizations.engine.tokenizer_files import is_panic, load, read_file, refused_as
 
 MIB = 1 << 20
 FAST_BATCH_BYTES = MIB
@@ -125,3 +125,19 @@ def _tokens_within(encoding: Encoding, spans: Spans) -> Iterator[tuple[int, int]
             return
         last = encoding.char_to_token(stop - 1)
         yield start, len(encoding) if last is None else last + 1
+
+
+def ids_or_none(encoder: Encoder, text: str) -> Ids | None:
+    """None for a text that the library refuses, or panics on."""
+    try:
+        return encoder.encode([text])[0]
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        return None
+
+
+def is_same(expected: Ids | None, found: Ids | None) -> bool:
+    if expected is None or found is None:
+        return expected is found
+    return np.array_equal(expected, found)
