@@ -12,13 +12,15 @@ def main() -> None:
     sys.meta_path.insert(0, WithoutPandas())
     try:
         from django.core.exceptions import ImproperlyConfigured
-        from django.core.management import execute_from_command_line
 
         from datasets_app.management import early
     except ImportError:
         sys.exit("Tokenyard's packages are not installed for this Python: use make run, or .venv/bin/python.")
     try:
-        early.begin(sys.argv)
+        early.begin(sys.argv)  # before the rest of Django is imported, which takes a while
+
+        from django.core.management import execute_from_command_line
+
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"{error}")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from datasets_app.errors import JobError
+from datasets_app.forks import CAN_FORK, FORKS, Family, Forked, fork_all
 from datasets_app.pandas_free import WithoutPandas
 
 Message = dict[str, Any]
@@ -56,7 +57,7 @@ class Child:
         self.module = module
         self.memory_limit_bytes = memory_limit_bytes
         self.silence_seconds = silence_seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._life_pipe = -1
         self._unread = b""
 
@@ -127,9 +128,10 @@ class Child:
             raise self._why_it_ended() from None
 
     def _start(self) -> None:
-        try:
-            self._process, self._life_pipe = _early[self.module, self.memory_limit_bytes].pop()
-        except (KeyError, IndexError):
+        early = _early.get((self.module, self.memory_limit_bytes))
+        if taken := early.take(self.silence_seconds) if early else None:
+            self._process, self._life_pipe = taken
+        else:
             self._process, self._life_pipe = _launch(self.module, self.memory_limit_bytes)
 
     def _read_line(self, timeout: float) -> bytes | None:
@@ -175,29 +177,40 @@ class Child:
 def start_early(module: str, memory_limit_bytes: int, count: int, advance: Message | None = None) -> None:
     """Let the first `count` children of this kind load while their parent still does; they end with it, used or not.
 
-    `advance` is a request that they get at once, and that is not answered.
+    `advance` is a request that is answered before they part, and whose answer nobody hears.
     """
-    started = [_launch(module, memory_limit_bytes) for _ in range(count)]
-    for process, _ in started if advance else []:
-        assert process.stdin
-        with suppress(BrokenPipeError):  # whoever asks for more will find out why
-            process.stdin.write(json.dumps(advance).encode() + b"\n")
-    _early[module, memory_limit_bytes] = started
+    if not CAN_FORK:
+        return
+    family = Family(count)
+    process, life_pipe = _launch(module, memory_limit_bytes, family)
+    assert process.stdin
+    with suppress(BrokenPipeError):  # whoever asks for more will find out why
+        process.stdin.write(json.dumps(advance).encode() + b"\n")
+    family.started(process, life_pipe)
+    _early[module, memory_limit_bytes] = family
 
 
-# Children that nobody has asked for anything, by module and memory limit, each with the pipe that keeps it alive.
-_early: dict[tuple[str, int], list[tuple[subprocess.Popen[bytes], int]]] = {}
+def end_early() -> None:
+    """Those that were started early and that nobody came to need."""
+    while _early:
+        _early.popitem()[1].close()
 
 
-def _launch(module: str, memory_limit_bytes: int) -> tuple[subprocess.Popen[bytes], int]:
+# By module and memory limit.
+_early: dict[tuple[str, int], Family] = {}
+
+
+def _launch(
+    module: str, memory_limit_bytes: int, family: Family | None = None
+) -> tuple["subprocess.Popen[bytes]", int]:
     life_end, life_pipe = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", module],
             bufsize=0,
             cwd=ROOT,
-            env=_environment(life_end, memory_limit_bytes),
-            pass_fds=[life_end],
+            env=_environment(life_end, memory_limit_bytes) | (family.environment if family else {}),
+            pass_fds=[life_end, *(family.passed if family else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -226,6 +239,8 @@ def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
     """
     _limit_this_process()
     sys.meta_path.insert(0, WithoutPandas())
+    if forks := os.environ.pop(FORKS, ""):
+        _part(handle, json.loads(forks))
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=[requests], daemon=True).start()
     # Nothing native that prints may break the protocol: it gets standard error as its standard output.
@@ -239,6 +254,14 @@ def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
+
+
+def _part(handle: Callable[[Message], Iterator[Message]], forks: list[list[int]]) -> None:
+    # Returns in the children.
+    advance = json.loads(sys.stdin.buffer.readline() or "null")
+    for _ in handle(advance) if advance else ():
+        pass
+    _die_with_the_parent(fork_all(forks, 1))
 
 
 def _answer(handle: Callable[[Message], Iterator[Message]], request: Message) -> Iterator[Message]:

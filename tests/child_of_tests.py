@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datasets_app import children
 from datasets_app.errors import JobError
 
+noted: list[tuple[str, int]] = []
+
 
 def handle(request: children.Message) -> Iterator[children.Message]:
     match request["do"]:
@@ -18,6 +20,10 @@ def handle(request: children.Message) -> Iterator[children.Message]:
                 yield {"number": number}
         case "refuse":
             raise JobError("Row 3 has no text.", "Add some.")
+        case "note":
+            noted.append((request["text"], os.getpid()))
+        case "read notes":
+            yield {"noted": noted}
         case "crash":
             raise ValueError("boom")
         case "panic":

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from datasets_app.children import GIB, ROOT, Child, ChildDied, start_early
+from datasets_app.children import ROOT, Child, ChildDied
 from datasets_app.errors import JobError
 
 MODULE = "tests.child_of_tests"
@@ -47,23 +47,6 @@ def test_the_process_is_kept_between_requests(child: Child) -> None:
     second = answers(child, do="count", to=1)[-1]["done"]["pid"]
 
     assert first == second == child.pid
-
-
-def test_a_child_that_was_started_early_is_taken_before_a_new_one() -> None:
-    before = {process.pid for process in psutil.Process().children()}
-    start_early(MODULE, GIB, 1)
-    (early_pid,) = {process.pid for process in psutil.Process().children()} - before
-    one, another = (Child(MODULE, memory_limit_bytes=GIB) for _ in range(2))
-    try:
-        assert [answers(child, do="count", to=1)[-1]["done"]["pid"] for child in (one, another)] == [
-            one.pid,
-            another.pid,
-        ]
-        assert one.pid == early_pid != another.pid
-    finally:
-        one.close()
-        another.close()
-    assert wait_until_gone(early_pid)
 
 
 def test_it_yields_none_while_the_child_is_busy(child: Child) -> None:

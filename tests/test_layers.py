@@ -10,6 +10,7 @@ PACKAGES = ("config", "datasets_app", "tokenizations")
 PURE = (
     "datasets_app/errors.py",
     "datasets_app/children.py",
+    "datasets_app/forks.py",
     "datasets_app/rates.py",
     "datasets_app/sparkline.py",
     "datasets_app/ingest",
