@@ -58,8 +58,20 @@ class Work(Protocol):
 class Keep:
     """Renews the right to finalize, now and then; Cancelled when the job no longer runs."""
 
-    def __init__(self, job: Job, token: uuid.UUID) -> None:
-        self._job, self._token, self._next = job, token, 0.0
+    def __init__(self, job: Job, token: uuid.UUID, child: Child) -> None:
+        self._job, self._token, self._child, self._next = job, token, child, 0.0
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What the slot's child answers; the right is renewed meanwhile. JobError if the child dies."""
+        done: dict[str, Any] = {}
+        try:
+            with closing(self._child.run(request, poll_seconds=POLL_SECONDS)) as messages:
+                for message in messages:
+                    self()
+                    done = (message or {}).get("done", done)
+        except ChildDied as death:
+            raise JobError(f"The process that saved the result {death}.", "Retry it: what is done is kept.") from death
+        return done
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
@@ -225,7 +237,7 @@ class Slot:
         try:
             job.check_errored(settings.ERRORED_SHARE)  # once more: a job that failed for it may be tried again
             with disk_full_explained():
-                self.work.finalize(job, Keep(job, token))
+                self.work.finalize(job, Keep(job, token, self.child))
         except Cancelled:
             self._withdraw(job)
         except JobError as error:

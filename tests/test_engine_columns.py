@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine_samples import patiently, spec
-from tokenizations.engine.columns import columns_in, columns_of, fill
+from tokenizations.engine.columns import columns_in, columns_of
+from tokenizations.engine.filling import fill
 from tokenizations.engine.rules import OptionError
 
 cells = st.none() | st.text(max_size=5)

@@ -6,16 +6,8 @@ import pytest
 
 from datasets_app.errors import JobError
 from tests.engine_samples import byte_bpe, job, loaded, reference, run, spec, write_part
-from tokenizations.engine.dataset_files import (
-    MANIFEST,
-    OutputFile,
-    Provenance,
-    data_path,
-    files_of,
-    ledger_path,
-    verify,
-    write_dataset,
-)
+from tokenizations.engine.dataset_files import Provenance, write_dataset
+from tokenizations.engine.output_files import MANIFEST, OutputFile, data_path, files_of, ledger_path, verify
 from tokenizations.engine.statistics import Statistics
 
 TEXTS: dict[str, list[list[str | None]]] = {

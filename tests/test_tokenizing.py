@@ -1,7 +1,10 @@
 """Whole tokenizations through the real importer, slot, child and engine, in this process."""
 
 import json
+import os
 import re
+import signal
+import threading
 
 import datasets
 import pytest
@@ -12,7 +15,7 @@ from datasets_app.jobs import Status
 from datasets_app.models import Event
 from datasets_app.shards import Shard
 from tests import real
-from tokenizations.engine.dataset_files import files_of, verify
+from tokenizations.engine.output_files import files_of, verify
 from tokenizations.engine.spec import Spec
 from tokenizations.models import Tokenization, tokenize
 from tokenizations.tokenizing import TokenizeWork
@@ -72,7 +75,7 @@ def test_nothing_is_visible_before_the_end(dataset, tokenizer, monkeypatch):
         raise KeyboardInterrupt
 
     job, _ = real.tokenize(dataset, tokenizer, real.Spec(text_column="", splits=()), None)
-    monkeypatch.setattr("tokenizations.tokenizing.write_dataset", stop)
+    monkeypatch.setattr(slots.Keep, "ask", stop)
     with pytest.raises(KeyboardInterrupt):
         real.work_off(TokenizeWork())
 
@@ -94,7 +97,7 @@ def test_a_job_is_saved_before_the_shards_of_others_are_begun(dataset, tokenizer
 def test_a_finalization_that_was_cut_short_is_done_again(dataset, tokenizer, monkeypatch):
     job, _ = real.tokenize(dataset, tokenizer, real.Spec(text_column="", splits=()), None)
     with monkeypatch.context() as patch:
-        patch.setattr("tokenizations.tokenizing.verify", lambda *args, **kwargs: 1 / 0)
+        patch.setattr(Tokenization, "complete", lambda *args, **kwargs: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             real.work_off(TokenizeWork())
     assert real.fresh(job).status == Status.FAILED
@@ -105,6 +108,31 @@ def test_a_finalization_that_was_cut_short_is_done_again(dataset, tokenizer, mon
 
     assert real.fresh(job).status == Status.READY
     assert datasets.load_from_disk(str(job.path))["train"].num_rows > 0
+
+
+def test_the_death_of_the_process_that_saves_fails_the_job_which_can_be_tried_again(dataset, tokenizer, monkeypatch):
+    job, _ = real.tokenize(dataset, tokenizer, real.Spec(text_column="", splits=()), None)
+    asked = slots.Keep.ask
+
+    def die(keep, request):
+        os.kill(keep._child.pid, signal.SIGSTOP)  # so that it does not answer first
+        threading.Timer(0.2, os.kill, [keep._child.pid, signal.SIGKILL]).start()
+        return asked(keep, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slots.Keep, "ask", die)
+        real.work_off(TokenizeWork())
+    failed = real.fresh(job)
+    assert (failed.status, failed.failure) == (
+        Status.FAILED,
+        "The process that saved the result was killed by signal 9.",
+    )
+    assert not (storage.tokenization_dir(job.pk) / "manifest.json").exists()
+
+    failed.requeue(None)
+    real.work_off(TokenizeWork())
+
+    assert real.fresh(job).status == Status.READY
 
 
 def test_a_cancel_between_two_reports_stops_the_work(dataset, tokenizer, monkeypatch):

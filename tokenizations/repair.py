@@ -18,14 +18,21 @@ from datasets_app.jobs import Status
 from datasets_app.models import Dataset
 from datasets_app.repair import RecordedFile, being_deleted, faults_of, hold_dataset, report, require_ready
 from datasets_app.shards import FILTERED, REASONS
-from tokenizations.engine.dataset_files import MANIFEST, OutputFile, data_path, files_of, ledger_path, statistics_path
+from tokenizations.engine.output_files import (
+    MANIFEST,
+    PATHS,
+    OutputFile,
+    data_path,
+    files_of,
+    ledger_path,
+    statistics_path,
+)
 from tokenizations.engine.roles import guessed_roles
 from tokenizations.engine.statistics import Statistics
 from tokenizations.engine.vocabulary import beside
 from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
 from tokenizations.reading import check_roles
 from tokenizations.templates import check_chat_template
-from tokenizations.tokenizing import PATHS
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -1,5 +1,6 @@
 """The work of a tokenization: shards in engine children, and at the end one dataset under canonical names."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,11 @@ from datasets_app.jobs import Job, Status
 from datasets_app.leases import Claim
 from datasets_app.shards import Shard
 from datasets_app.slots import Keep
-from tokenizations.engine.dataset_files import (
-    OutputFile,
-    Provenance,
-    data_path,
-    ledger_path,
-    statistics_path,
-    verify,
-    write_dataset,
-)
-from tokenizations.engine.encoding import FastEncoder, HubEncoder
-from tokenizations.engine.shard_files import DATA, LEDGER, STATISTICS
-from tokenizations.engine.statistics import Statistics
-from tokenizations.engine.vocabulary import beside
+from tokenizations.engine.encoder_names import FAST, REFERENCE
+from tokenizations.engine.output_files import MANIFEST, PATHS, OutputFile
 from tokenizations.models import Tokenization
 
-PATHS = {DATA: data_path, LEDGER: ledger_path, STATISTICS: statistics_path}
-ENTRY_POINTS = ("manifest.json", "dataset_dict.json")
+ENTRY_POINTS = (MANIFEST, "dataset_dict.json")
 
 
 class TokenizeWork:
@@ -75,16 +64,25 @@ class TokenizeWork:
     def finalize(self, job: Any, keep: Keep) -> None:
         job.refresh_from_db()
         home = self.home(job)
-        files, statistics = give_names(job, home, keep)
-        manifest = write_dataset(home, files, provenance(job), statistics, beside(job.tokenizer.path))
-        verify(home, files, read=False)
-        keep()
-        summary = {**manifest["statistics"], "splits": manifest["splits"]}
+        files = give_names(job, home, keep)
+        made = keep.ask({"assemble": self._assembly(job, home, files)})
+        summary = {**made["statistics"], "splits": made["splits"]}
         said = f"{job.label} finished: {summary['tokens_written']:,} tokens in {summary['rows']:,} rows."
-        output_bytes = sum(file["bytes"] for file in manifest["files"])
-        if not job.complete(said, statistics=summary, output_bytes=output_bytes):
+        if not job.complete(said, statistics=summary, output_bytes=made["bytes"]):
             raise Cancelled
         storage.remove(storage.staging_dir(home))
+
+    def _assembly(self, job: Any, home: Path, files: list[OutputFile]) -> dict[str, Any]:
+        """Without the names of dataset and tokenizer: they can be changed, and the same input gives the same bytes."""
+        return {
+            "out": str(home),
+            "files": [asdict(file) for file in files],
+            "spec": job.spec,
+            "dataset_fingerprint": job.source_fingerprint,
+            "tokenizer_sha256": job.tokenizer.sha256,
+            "encoder": job.encoder,
+            "tokenizer": str(job.tokenizer.path),
+        }
 
     def withdraw(self, job: Job) -> None:
         """Without these two nothing opens the folder as a dataset."""
@@ -94,13 +92,13 @@ class TokenizeWork:
 
 def begin_again(job: Any, mismatch: str) -> None:
     """Drop whatever the fast encoder made in this job, and start it again with the reference."""
-    fast = Tokenization.objects.filter(pk=job.pk, encoder=FastEncoder.name, status=Status.RUNNING)
+    fast = Tokenization.objects.filter(pk=job.pk, encoder=FAST, status=Status.RUNNING)
     with transaction.atomic():
         job.lock_dataset()
         job.raise_mark()
         shards = list(job.shards.exclude(state=Shard.State.WAITING).values_list("pk", "files"))
         said = f"{mismatch} Everything is done again with tokenizers."
-        if not fast.update(encoder=HubEncoder.name, encoder_reason=said, version=F("version") + 1):
+        if not fast.update(encoder=REFERENCE, encoder_reason=said, version=F("version") + 1):
             return  # another slot was faster
         changes: dict[str, Any] = {"state": Shard.State.WAITING, "lease_token": None, "lease_until": None, "files": []}
         again = job.shards.filter(pk__in=[pk for pk, _ in shards])
@@ -116,21 +114,17 @@ def split_rows(dataset: Any, split: str) -> int:
     return next(int(known["rows"]) for known in dataset.splits if known["name"] == split)
 
 
-def give_names(job: Any, home: Path, keep: Keep) -> tuple[list[OutputFile], dict[str, Statistics]]:
-    """Canonical names for the staged files, in source order; and the statistics of each split, merged."""
+def give_names(job: Any, home: Path, keep: Keep) -> list[OutputFile]:
+    """Canonical names for the staged files, in source order."""
     by_split: dict[str, list[Any]] = {}
     for shard in job.shards.order_by("index"):
         by_split.setdefault(shard.split, []).append(shard)
     files: list[OutputFile] = []
-    statistics: dict[str, Statistics] = {}
     for split, shards in by_split.items():
         for number, shard in enumerate(shards):
             keep()
-            named = [name_file(home, file, split, number, len(shards)) for file in shard.files]
-            files += named
-            counted = next(home / file.path for file in named if file.role == STATISTICS)
-            statistics[split] = statistics.get(split, Statistics()) + Statistics.read(counted)
-    return files, statistics
+            files += [name_file(home, file, split, number, len(shards)) for file in shard.files]
+    return files
 
 
 def name_file(home: Path, file: dict[str, Any], split: str, number: int, count: int) -> OutputFile:
@@ -140,13 +134,3 @@ def name_file(home: Path, file: dict[str, Any], split: str, number: int, count: 
         raise JobError(f"{file['name']} of a finished shard is gone.", "Delete the tokenization and make it again.")
     storage.give_name(staged, home / path)
     return OutputFile(file["role"], split, path, file["rows"], file["bytes"], file["sha256"])
-
-
-def provenance(job: Any) -> Provenance:
-    """Without the names of dataset and tokenizer: they can be changed, and the same input gives the same bytes."""
-    return Provenance(
-        spec=job.options,
-        dataset_fingerprint=job.source_fingerprint,
-        tokenizer_sha256=job.tokenizer.sha256,
-        encoder=job.encoder,
-    )

@@ -2,9 +2,6 @@
 
 import re
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 # How the fields of a message are called: by OpenAI and Hugging Face, and by ShareGPT.
 ROLE_KEYS = (("role", "content"), ("from", "value"))
 TEXTS = ("string", "large_string")
@@ -23,13 +20,6 @@ def message_keys(kind: str) -> tuple[str, str] | None:
         return None
     fields = dict(field.split(": ", 1) for field in _fields(found[1]))
     return next((keys for keys in ROLE_KEYS if all(fields.get(key) in TEXTS for key in keys)), None)
-
-
-def words_of(messages: pa.Array) -> pa.Array:
-    """What is said in all messages of such a column, one after the other."""
-    keys = message_keys(str(messages.type))
-    assert keys is not None, "a column of messages"
-    return pc.struct_field(messages.flatten(), keys[1])
 
 
 def _fields(inside: str) -> list[str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.messages import is_messages, words_of
+from datasets_app.ingest.messages import is_messages, message_keys
 
 # The most telling name first.
 TEXT_NAMES = ("text", "content", "body", "document", "article", "raw_content", "sentence", "passage")
@@ -128,6 +128,13 @@ def text_bytes(table: pa.Table) -> dict[str, int]:
     texts = {name: table[name].chunks for name in text_columns(table.schema)}
     chats = {name: [words_of(chunk) for chunk in table[name].chunks] for name in chat_columns(table.schema)}
     return {name: sum(map(_bytes, chunks)) for name, chunks in (texts | chats).items()}
+
+
+def words_of(messages: pa.Array) -> pa.Array:
+    """What is said in all messages of such a column, one after the other."""
+    keys = message_keys(str(messages.type))
+    assert keys is not None, "a column of messages"
+    return pc.struct_field(messages.flatten(), keys[1])
 
 
 def _bytes(texts: pa.Array) -> int:

@@ -12,6 +12,7 @@ from datasets_app.errors import JobError
 from tokenizations.engine.batches import Part, probe_rows
 from tokenizations.engine.chat import check_template
 from tokenizations.engine.choosing import Candidates, choose_encoder, prepare
+from tokenizations.engine.dataset_files import assemble
 from tokenizations.engine.preview import preview
 from tokenizations.engine.rechecking import Mismatch
 from tokenizations.engine.recipe import LoadedTokenizer
@@ -34,7 +35,9 @@ _early: dict[tuple[Path, bool, int], Candidates] = {}
 
 
 def handle(request: children.Message) -> Iterator[children.Message]:
-    """Answer one request, by what it names: a part to tokenize or to preview, a tokenizer, tokens, a chat template."""
+    """Answer one request, by what it names: a part to tokenize or to preview, files that are to become a dataset, a
+    tokenizer, tokens, a chat template.
+    """
     if "preload" in request:
         _preload(request)
     elif "read_tokenizer" in request:
@@ -45,6 +48,8 @@ def handle(request: children.Message) -> Iterator[children.Message]:
     elif "chat_template" in request:
         check_template(request["chat_template"], request["tokens"])
         yield {"done": {}}
+    elif "assemble" in request:
+        yield from assemble(request["assemble"])
     elif "preview" in request:
         yield {"done": {"texts": preview(**request["preview"])}}
     else:

@@ -6,7 +6,7 @@ features and a `state.json` with all of its seven keys and at least one data fil
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,31 +14,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets_app.errors import JobError, disk_full_explained
+from datasets_app.errors import disk_full_explained
+from tokenizations.engine.output_files import DATA, MANIFEST, STATE, STATISTICS, OutputFile, data_path, verify
 from tokenizations.engine.sequences import schema
-from tokenizations.engine.shard_files import DATA, HashedFile, sync_directory
+from tokenizations.engine.shard_files import HashedFile, sync_directory
 from tokenizations.engine.spec import FORMAT_VERSION, Spec
 from tokenizations.engine.statistics import Statistics
-from tokenizations.engine.vocabulary import Vocabulary
+from tokenizations.engine.vocabulary import Vocabulary, beside
 
-MANIFEST = "manifest.json"
 CARD = "README.md"
-STATE = "state"
 FINGERPRINT_DIGITS = 16
-READ_BYTES = 1 << 20
 LIBRARIES = ("fastokens", "tokenizers", "pyarrow", "numpy")
-
-
-@dataclass(frozen=True)
-class OutputFile:
-    """A file of the output; `path` is relative to its folder, `role` as in FileFacts, or "state" for the small ones."""
-
-    role: str
-    split: str
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -51,19 +37,26 @@ class Provenance:
     encoder: str
 
 
-def data_path(split: str, number: int, count: int) -> str:
-    """Where the data file `number` (from 0) of `count` belongs; `count` is at least 1."""
-    return f"{split}/data-{number:05d}-of-{count:05d}.arrow"
+def assemble(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that is left to do once the shards' files are in place, as a child process is asked to do it.
 
-
-def ledger_path(split: str, number: int, count: int) -> str:
-    """Where the ledger of that data file belongs."""
-    return f"ledger/{split}/rows-{number:05d}-of-{count:05d}.parquet"
-
-
-def statistics_path(split: str, number: int, count: int) -> str:
-    """Where the statistics of that data file belong."""
-    return f"ledger/{split}/statistics-{number:05d}-of-{count:05d}.parquet"
+    `request` names the folder `out`, its `files`, each as an OutputFile's fields, their provenance (`spec`,
+    `dataset_fingerprint`, `tokenizer_sha256`, `encoder`) and the path of the `tokenizer`. Yields signs of life, and at
+    the end as `done` the `statistics` of the whole, its `splits`, and the `bytes` of all files. Raises JobError as
+    `write_dataset` and `verify` do.
+    """
+    out, files = Path(request["out"]), [OutputFile(**file) for file in request["files"]]
+    statistics: dict[str, Statistics] = {}
+    for file in files:
+        if file.role == STATISTICS:
+            statistics[file.split] = statistics.get(file.split, Statistics()) + Statistics.read(out / file.path)
+            yield {"read": file.path}
+    source = (request[name] for name in ("dataset_fingerprint", "tokenizer_sha256", "encoder"))
+    provenance = Provenance(Spec.from_dict(request["spec"]), *source)
+    manifest = write_dataset(out, files, provenance, statistics, beside(Path(request["tokenizer"])))
+    verify(out, files, read=False)
+    size = sum(file["bytes"] for file in manifest["files"])
+    yield {"done": {"statistics": manifest["statistics"], "splits": manifest["splits"], "bytes": size}}
 
 
 def write_dataset(
@@ -95,19 +88,6 @@ def write_dataset(
         (out / f"{MANIFEST}.part").replace(out / MANIFEST)
         sync_directory(out)
     return manifest
-
-
-def verify(out: Path, files: Iterable[OutputFile], *, read: bool = True) -> None:
-    """Raise JobError unless all files are there with the right sizes and, if they are to be read, hashes."""
-    for file in files:
-        path = out / file.path
-        if not path.is_file() or path.stat().st_size != file.bytes or (read and _sha256(path) != file.sha256):
-            raise JobError(f"{file.path} is missing or not as it was written.", "Tokenize the dataset again.")
-
-
-def files_of(manifest: Mapping[str, Any]) -> list[OutputFile]:
-    """The files that a manifest names."""
-    return [OutputFile(**file) for file in manifest["files"]]
 
 
 def _empty_file(out: Path, split: str, spec: Spec) -> OutputFile:
@@ -178,11 +158,6 @@ def _write(out: Path, path: str, split: str, content: bytes) -> OutputFile:
 
 def _json(content: object) -> bytes:
     return json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _card(provenance: Provenance, statistics: Mapping[str, Statistics]) -> str:

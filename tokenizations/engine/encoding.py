@@ -15,6 +15,7 @@ from fastokens import Tokenizer as FastTokenizer
 from tokenizers import Encoding, Tokenizer
 
 from datasets_app.errors import JobError
+from tokenizations.engine import encoder_names
 from tokenizations.engine.texts import Spans
 from tokenizations.engine.tokenizer_files import is_panic, load, read_file, refused_as
 
@@ -50,7 +51,7 @@ class Encoder(Protocol):
 class FastEncoder:
     """fastokens: some kinds of BPE only, 60 to 160 MB/s on a core. Raises JobError for those it does not know."""
 
-    name = "fastokens"
+    name = encoder_names.FAST
     batch_bytes = FAST_BATCH_BYTES
     row_bytes = None
 
@@ -66,7 +67,7 @@ class FastEncoder:
 class HubEncoder:
     """Hugging Face's `tokenizers`, the reference: every kind of tokenizer, 2 to 3 MB/s on a core."""
 
-    name = "tokenizers"
+    name = encoder_names.REFERENCE
     batch_bytes = HUB_BATCH_BYTES
 
     def __init__(self, tokenizer: Tokenizer, parse_special_tokens: bool = True, row_bytes: int = HUB_ROW_BYTES) -> None:
@@ -94,9 +95,9 @@ def load_encoder(
     """The encoder that was chosen before, without another probe. Raises JobError if it does not load."""
     json_bytes = read_file(tokenizer_path)
     match name:
-        case FastEncoder.name:
+        case encoder_names.FAST:
             return FastEncoder(json_bytes, parse_special_tokens)
-        case HubEncoder.name:
+        case encoder_names.REFERENCE:
             return HubEncoder(load(json_bytes), parse_special_tokens, row_bytes)
     raise JobError(f"There is no encoder called {name!r}.", "Let the engine choose one.")
 

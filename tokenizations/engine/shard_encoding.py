@@ -11,14 +11,12 @@ import pyarrow as pa
 
 from datasets_app.errors import disk_full_explained
 from tokenizations.engine.batches import Part, TextBatch
+from tokenizations.engine.output_files import DATA, LEDGER, STATISTICS
 from tokenizations.engine.recipe import Cooked, LoadedTokenizer, Recipe
 from tokenizations.engine.rows import ERRORED, FILTERED, Fate
 from tokenizations.engine.selection import Selection
 from tokenizations.engine.sequences import Sequences, record_batch, schema
 from tokenizations.engine.shard_files import (
-    DATA,
-    LEDGER,
-    STATISTICS,
     SUFFIXES,
     FileFacts,
     HashedFile,

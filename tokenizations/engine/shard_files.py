@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tokenizations.engine.output_files import DATA, LEDGER, STATISTICS
 from tokenizations.engine.rows import EncodedRows, Fate
 
-DATA, LEDGER, STATISTICS = "data", "ledger", "statistics"
 SUFFIXES = {DATA: ".arrow", LEDGER: ".ledger.parquet", STATISTICS: ".stats.parquet"}
 SEQUENCES = "sequences"
 # By document, offsets in the numbers of its sequences, and these.

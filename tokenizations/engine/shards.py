@@ -1,12 +1,11 @@
 """How a tokenization is cut into shards."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.errors import JobError
 from tokenizations.engine.columns import columns_of
-from tokenizations.engine.selection import Selection
 from tokenizations.engine.spec import Spec
 
 MIB = 1 << 20
@@ -57,18 +56,29 @@ def plan(
         if split not in by_split:
             raise JobError(f"The dataset has no split called {split!r}.", f"Choose among {', '.join(by_split)}.")
         rows = sum(group["rows"] for part in by_split[split] for group in part["row_groups"])
-        selection, first_row = Selection(spec, split, rows), 0
+        count, first_row = _counter(spec, split, rows), 0
         for part in by_split[split]:
-            groups = _groups(part, columns_of(spec), selection, first_row)
+            groups = _groups(part, columns_of(spec), count, first_row)
             shards += list(_cut(part, groups, max_bytes, max_rows))
             first_row += sum(group.rows for group in groups)
     return shards
 
 
-def _groups(part: Mapping[str, Any], columns: Sequence[str], selection: Selection, first_row: int) -> list[_Group]:
+def _counter(spec: Spec, split: str, split_rows: int) -> Callable[[int, int], int]:
+    # How many are chosen among so many rows from some row on.
+    if spec.first_rows is None and spec.sample_rows is None:
+        return lambda first, rows: rows
+    from tokenizations.engine.selection import Selection  # and NumPy, which most plans need not wait for
+
+    return Selection(spec, split, split_rows).count
+
+
+def _groups(
+    part: Mapping[str, Any], columns: Sequence[str], count: Callable[[int, int], int], first_row: int
+) -> list[_Group]:
     groups = []
     for number, group in enumerate(part["row_groups"]):
-        chosen = selection.count(first_row, group["rows"])
+        chosen = count(first_row, group["rows"])
         groups.append(_Group(number, first_row, group["rows"], chosen, _text_bytes(part, group, columns)))
         first_row += group["rows"]
     return groups

@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.messages import message_keys, words_of
+from datasets_app.ingest.messages import message_keys
+from datasets_app.ingest.schema import words_of
 from tokenizations.engine.chat import ChatError, ChatRenderer, normalized
 from tokenizations.engine.cleaning import Cleaner
-from tokenizations.engine.columns import columns_of, fill
+from tokenizations.engine.columns import columns_of
+from tokenizations.engine.filling import fill
 from tokenizations.engine.rules import BOS, EOS, PAD
 from tokenizations.engine.spec import Spec
 
