@@ -167,10 +167,18 @@ KEEPER_SECONDS = 3
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "class": "datasets_app.masking.Formatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("TOKENYARD_LOG_LEVEL", "INFO").upper()},
     "loggers": {
+        # Without Django's own handlers, which mask nothing.
+        "django": {"level": "INFO"},
+        "django.server": {"level": "INFO", "propagate": True},
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         "dramatiq": {"level": "WARNING"},
