@@ -18,6 +18,7 @@ from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
 from datasets_app.forms import NAME_IT
+from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, from_now
 from datasets_app.models import (
     WORKER_SILENCE,
@@ -448,3 +449,22 @@ class WorkerAdmin(YardAdmin):
 class PreferenceAdmin(ModelAdmin):
     list_display = ("user", "theme")
     list_select_related = ("user",)
+
+
+@admin.register(HubToken)
+class HubTokenAdmin(YardAdmin):
+    is_deletable = True
+    list_display = ("name", "owner", "last4", "kept", "created_at", "last_used_at")
+    list_filter = ("kept",)
+    search_fields = ("name", "owner__username")
+    list_select_related = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("ciphertext")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name != "ciphertext"]
+
+    def remove(self, item: Any, actor: User) -> str:
+        item.delete()
+        return "Deleted for good."
