@@ -80,6 +80,7 @@ class YardAdmin(ModelAdmin):
     # form field -> model field
     editable: ClassVar[dict[str, str]] = {}
     is_deletable: ClassVar[bool] = False
+    deletion_words: ClassVar[str] = "Delete with files"
     exclude = ("created_by",)  # its form field is `owner`
     list_per_page = ROWS_PER_PAGE
     show_full_result_count = False
@@ -148,7 +149,7 @@ class YardAdmin(ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
         if DELETE_ACTION in actions:
-            actions[DELETE_ACTION] = (delete_with_files, DELETE_ACTION, "Delete with files")
+            actions[DELETE_ACTION] = (delete_with_files, DELETE_ACTION, self.deletion_words)
         return actions
 
     def get_deleted_objects(
@@ -454,6 +455,7 @@ class PreferenceAdmin(ModelAdmin):
 @admin.register(HubToken)
 class HubTokenAdmin(YardAdmin):
     is_deletable = True
+    deletion_words = "Delete for good"
     list_display = ("name", "owner", "last4", "kept", "created_at", "last_used_at")
     list_filter = ("kept",)
     search_fields = ("name", "owner__username")

@@ -59,7 +59,7 @@ def test_the_page_and_its_fragment_show_the_same(as_owner, token):
     page, fragment = as_owner.get(PAGE), as_owner.get(PAGE, headers=HTMX)
 
     assert "<html" in text(page)
-    assert text(fragment).strip().startswith('<div class="narrow" id="tokens">')
+    assert text(fragment).strip().startswith('<div class="found" id="tokens">')
     assert "HX-Request" in page["Vary"]
     assert "no-store" in page["Cache-Control"]
 
