@@ -2,6 +2,7 @@
 import os
 import sys
 
+from datasets_app.masking import mask_stderr
 from datasets_app.pandas_free import WithoutPandas
 
 INTERRUPTED = 130
@@ -9,6 +10,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    mask_stderr()
     sys.meta_path.insert(0, WithoutPandas())
     try:
         from django.core.exceptions import ImproperlyConfigured

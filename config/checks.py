@@ -7,6 +7,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 PUBSUB_LAYER = "channels_redis.pubsub.RedisPubSubChannelLayer"
 
+KEYS = [("TOKENYARD_SECRET_KEY", "secret", "W003"), ("TOKENYARD_TOKEN_KEY", "token", "W005")]
+
 # What `tokenizers` takes while it encodes one.
 MEMORY_PER_BYTE_OF_ROW = 128
 
@@ -49,17 +51,17 @@ def the_largest_row_fits_a_child(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(deploy=True)
-def many_machines_share_one_key(**kwargs: Any) -> list[CheckMessage]:
-    if settings.EMBEDDED_REDIS or (settings.VAR / "secret.key").exists() is False:
-        return []
+def many_machines_share_their_keys(**kwargs: Any) -> list[CheckMessage]:
     from config import env
 
-    if env.text("TOKENYARD_SECRET_KEY"):
+    if settings.EMBEDDED_REDIS:
         return []
     return [
         Warning(
-            "The secret key is a file of this machine, but REDIS_URL suggests that there are several.",
-            hint="Set TOKENYARD_SECRET_KEY to the same value on all of them.",
-            id="tokenyard.W003",
+            f"The {what} key is a file of this machine, but REDIS_URL suggests that there are several.",
+            hint=f"Set {name} to the same value on all of them, unless they share $TOKENYARD_VAR.",
+            id=f"tokenyard.{number}",
         )
+        for name, what, number in KEYS
+        if not env.text(name)
     ]

@@ -1,13 +1,18 @@
 """Small typed readers of the environment that fail loudly and name the variable."""
 
+import base64
 import os
 import secrets
 import socket
+from binascii import Error as NotBase64
+from collections.abc import Callable
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 LONGEST_SOCKET_PATH = 100
+SECRET_BYTES = 64
+TOKEN_KEY_BYTES = 32
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -45,14 +50,18 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def key_file(path: Path) -> str:
+def fresh_secret() -> str:
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def key_file(path: Path, fresh_key: Callable[[], str] = fresh_secret) -> str:
     """The secret in `path`, made on the first start; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     if not path.exists():
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(64))
+            file.write(fresh_key())
         try:
             os.link(fresh, path)  # whoever links first wins, and nobody ever reads half a key
         except FileExistsError:
@@ -60,6 +69,33 @@ def key_file(path: Path) -> str:
         finally:
             fresh.unlink()
     return path.read_text().strip()
+
+
+def fresh_token_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(TOKEN_KEY_BYTES)).decode()
+
+
+def token_keys(name: str, path: Path) -> list[str]:
+    """What Hub tokens are encrypted with: the newest key first, older ones to read what they encrypted.
+
+    Without the variable one key in `path`, made on the first start. No error quotes a key.
+    """
+    keys = words(name)
+    if not all(map(is_token_key, keys)):
+        raise ImproperlyConfigured(f"{name} is wrong: each key is 32 random bytes in URL-safe base64, 44 characters.")
+    if keys:
+        return keys
+    key = key_file(path, fresh_token_key)
+    if not is_token_key(key):
+        raise ImproperlyConfigured(f"{path} is damaged: restore it from a backup, or set {name}.")
+    return [key]
+
+
+def is_token_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, altchars="-_", validate=True)) == TOKEN_KEY_BYTES
+    except (NotBase64, ValueError):
+        return False
 
 
 def embedded_redis_url(var: Path) -> str:

@@ -18,6 +18,7 @@ SCRATCH_ROOT.mkdir(parents=True, exist_ok=True)
 
 DEBUG = env.flag("TOKENYARD_DEBUG")
 SECRET_KEY = env.text("TOKENYARD_SECRET_KEY") or env.key_file(VAR / "secret.key")
+HUB_TOKEN_KEYS = env.token_keys("TOKENYARD_TOKEN_KEY", VAR / "token.key")
 ALLOWED_HOSTS = env.words("TOKENYARD_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("TOKENYARD_TRUSTED_ORIGINS")
 
@@ -26,6 +27,8 @@ SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TOKENYARD_BEHIND_PROXY") else None
+# Also while debugging: its pages would show what was sent.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "datasets_app.reporting.SecretsFilter"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "tokenyard_session"
 CSRF_COOKIE_NAME = "tokenyard_csrf"
@@ -167,10 +170,18 @@ KEEPER_SECONDS = 3
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {
+            "class": "datasets_app.masking.Formatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("TOKENYARD_LOG_LEVEL", "INFO").upper()},
     "loggers": {
+        # Without Django's own handlers, which mask nothing.
+        "django": {"level": "INFO"},
+        "django.server": {"level": "INFO", "propagate": True},
         "daphne": {"level": "WARNING"},
         "django.channels.server": {"level": "WARNING"},
         "dramatiq": {"level": "WARNING"},

@@ -53,12 +53,15 @@ def controllable(user: "User | AnonymousUser | Viewer", jobs: Iterable[Any]) -> 
 def can(user: "User | AnonymousUser | Viewer | None", action: str, target: Any = None) -> bool:
     """The team sees everything; a thing is controlled and deleted by who made it, the owner of its dataset, and staff.
 
+    What is somebody's own, as a Hub token, is seen and used by its owner alone; staff may delete it.
     `None` is whoever has a shell on the server: commands may do all.
     """
     if user is None:
         return True
     if not (user.is_authenticated and user.is_active):
         return False
+    if (owner := getattr(target, "owner_id", None)) is not None:
+        return user.pk == owner or (user.is_staff and action == DELETE)
     if action in (VIEW, ADD) or user.is_staff:
         return True
     owners = {getattr(target, "created_by_id", None)}

@@ -18,6 +18,7 @@ from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
 from datasets_app.errors import JobError
 from datasets_app.forms import NAME_IT
+from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, from_now
 from datasets_app.models import (
     WORKER_SILENCE,
@@ -79,6 +80,7 @@ class YardAdmin(ModelAdmin):
     # form field -> model field
     editable: ClassVar[dict[str, str]] = {}
     is_deletable: ClassVar[bool] = False
+    deletion_words: ClassVar[str] = "Delete with files"
     exclude = ("created_by",)  # its form field is `owner`
     list_per_page = ROWS_PER_PAGE
     show_full_result_count = False
@@ -147,7 +149,7 @@ class YardAdmin(ModelAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)
         if DELETE_ACTION in actions:
-            actions[DELETE_ACTION] = (delete_with_files, DELETE_ACTION, "Delete with files")
+            actions[DELETE_ACTION] = (delete_with_files, DELETE_ACTION, self.deletion_words)
         return actions
 
     def get_deleted_objects(
@@ -448,3 +450,23 @@ class WorkerAdmin(YardAdmin):
 class PreferenceAdmin(ModelAdmin):
     list_display = ("user", "theme")
     list_select_related = ("user",)
+
+
+@admin.register(HubToken)
+class HubTokenAdmin(YardAdmin):
+    is_deletable = True
+    deletion_words = "Delete for good"
+    list_display = ("name", "owner", "last4", "kept", "created_at", "last_used_at")
+    list_filter = ("kept",)
+    search_fields = ("name", "owner__username")
+    list_select_related = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("ciphertext")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name != "ciphertext"]
+
+    def remove(self, item: Any, actor: User) -> str:
+        item.delete()
+        return "Deleted for good."

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from datasets_app.errors import JobError
 from datasets_app.forks import CAN_FORK, FORKS, Family, Forked, fork_all
+from datasets_app.masking import mask_stderr
 from datasets_app.pandas_free import WithoutPandas
 
 Message = dict[str, Any]
@@ -246,6 +247,8 @@ def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
     # Nothing native that prints may break the protocol: it gets standard error as its standard output.
     protocol = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
+    mask_stderr()
+    sys.stdout = sys.stderr
     try:
         while True:
             for message in _answer(handle, json.loads(requests.get())):

@@ -2,13 +2,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
+from datasets_app.masking import masked
+
 
 class JobError(Exception):
-    """An expected failure, told to the user: what happened and where, and in `advice` what to do about it."""
+    """An expected failure, told to the user: what happened and where, and in `advice` what to do about it.
+
+    Its texts may quote others' errors, so tokens are masked in them.
+    """
 
     def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
-        self.advice = advice
+        super().__init__(masked(message))
+        self.advice = masked(advice)
 
 
 class Cancelled(Exception):

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from datasets_app import counts, live, wakeups
 from datasets_app.errors import Cancelled, JobError
+from datasets_app.fields import MaskedTextField
 from datasets_app.shards import Shard
 from datasets_app.templatetags.figures import clock
 
@@ -166,8 +167,8 @@ class Job(models.Model):
     bytes_total = models.PositiveBigIntegerField(default=0)
     # The most that the sum over the shards has been: percent never falls, counts may.
     bytes_mark = models.PositiveBigIntegerField(default=0)
-    failure = models.TextField(blank=True)
-    advice = models.TextField(blank=True)
+    failure = MaskedTextField(blank=True)
+    advice = MaskedTextField(blank=True)
     # A process that runs the job by itself (--here) holds it; others wait until the hold has run out.
     hold_token = models.UUIDField(null=True, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 
 from datasets_app import leases, storage
+from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Status, from_now, models_of_jobs
 from datasets_app.models import Dataset, Sample, Upload, Worker
 from datasets_app.shards import Shard
@@ -66,10 +67,11 @@ def delete_datasets() -> None:
 
 
 def sweep() -> None:
-    """Forgotten uploads, files of attempts that are over, workers long gone."""
+    """Forgotten uploads and tokens, files of attempts that are over, workers long gone."""
     for upload in Upload.objects.filter(created_at__lt=from_now(-UPLOADS_KEPT), imports=None):
         storage.remove(storage.upload_dir(upload.pk))
         upload.delete()
+    HubToken.objects.left_behind().delete()
     Worker.objects.filter(seen_at__lt=from_now(-WORKERS_LISTED)).delete()
     live = _live_tokens()
     for folder in (Path(settings.SCRATCH_ROOT), *_staging_dirs()):

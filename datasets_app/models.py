@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from datasets_app import live, storage
 from datasets_app.errors import JobError
+from datasets_app.fields import MaskedTextField
+from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for models here
 from datasets_app.ingest.messages import is_messages
 from datasets_app.jobs import RETRIABLE, Job, Status, from_now
 from datasets_app.shards import Shard
@@ -213,7 +215,7 @@ class Event(models.Model):
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="events")
     job_id = models.UUIDField(null=True, blank=True)
     kind = models.CharField(max_length=20)
-    text = models.TextField()
+    text = MaskedTextField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 

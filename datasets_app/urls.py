@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets_app import adding, event_views, job_views, views
+from datasets_app import adding, event_views, job_views, token_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),
     path("datasets/<uuid:dataset_id>/events/", event_views.of_dataset, name="events"),
     path("datasets/<uuid:dataset_id>/delete/", views.delete, name="delete"),
+    path("account/tokens/", token_views.tokens, name="tokens"),
+    path("account/tokens/<uuid:token_id>/delete/", token_views.delete, name="delete_token"),
     path("jobs/<uuid:job_id>/", job_views.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_views.cancel, name="cancel"),
     path("jobs/<uuid:job_id>/pause/", job_views.pause, name="pause"),

@@ -19,13 +19,13 @@ def handle(request: children.Message) -> Iterator[children.Message]:
             for number in range(request["to"]):
                 yield {"number": number}
         case "refuse":
-            raise JobError("Row 3 has no text.", "Add some.")
+            raise JobError(f"Row 3 has no text{': ' + request['text'] if 'text' in request else ''}.", "Add some.")
         case "note":
             noted.append((request["text"], os.getpid()))
         case "read notes":
             yield {"noted": noted}
         case "crash":
-            raise ValueError("boom")
+            raise ValueError(request.get("text", "boom"))
         case "panic":
             raise BaseException("boom")
         case "exit":
@@ -42,7 +42,7 @@ def handle(request: children.Message) -> Iterator[children.Message]:
             del hoard
         case "shout":
             os.write(1, b"native noise\n")
-            sys.stdout.write("more noise\n")
+            sys.stdout.write(f"more noise {request.get('text', '')}\n")
             sys.stdout.flush()
         case "import":
             yield {"found": _can_import(request["name"])}

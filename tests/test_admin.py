@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from datasets_app import repair
 from datasets_app.admin import YardAdmin
+from datasets_app.hub_tokens import HubToken
 from datasets_app.models import Dataset, Event, Import, Part, Upload, Worker
 from tests import factories
 from tests.admin_pages import address, change, said, tables_updated
@@ -28,6 +29,7 @@ MODELS = sorted(
 )
 BY_HAND = ("preference",)
 HOSTILE = "<script>alert(1)</script>"
+TOKEN = "hf_" + "aB3" * 11 + "zQ7x"
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,7 @@ def one_of_each(admin_user):
     job = factories.tokenization(factories.ready_dataset(created_by=admin_user))
     Upload.objects.create(created_by=admin_user, files=[{"name": HOSTILE, "stored": "0", "kind": "csv", "bytes": 1}])
     Worker.objects.create(pk="here", queue="tokenize", slots=2)
+    HubToken.store(admin_user, HOSTILE, TOKEN)
     return job
 
 
@@ -345,3 +348,26 @@ def test_the_operators_page_explains_every_action(rf, admin_user):
     plain = {text for text in offered if "%(" not in text}
     assert plain
     assert plain <= explained
+
+
+def test_of_a_token_staff_sees_who_has_it_and_no_more(admin_client, one_of_each):
+    token = HubToken.objects.get()
+
+    pages = [admin_client.get(address(HubToken, "changelist")), admin_client.get(address(HubToken, "change", token.pk))]
+
+    for page in pages:
+        html = page.content.decode()
+        assert "zQ7x" in html
+        assert TOKEN not in html
+        assert bytes(token.ciphertext).decode() not in html
+        assert "ciphertext" not in html.lower()
+
+
+def test_staff_deletes_a_token_of_somebody_else(admin_client, owner):
+    token = HubToken.store(owner, "mine", TOKEN)
+
+    answer = admin_client.post(address(HubToken, "delete", token.pk), {"post": "yes"}, follow=True)
+
+    assert said(answer) == ["“mine”: Deleted for good."]
+    assert not HubToken.objects.exists()
+    assert TOKEN[-4:] not in admin_client.get("/admin/").content.decode()

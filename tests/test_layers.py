@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("config", "datasets_app", "tokenizations")
 PURE = (
     "datasets_app/errors.py",
+    "datasets_app/masking.py",
     "datasets_app/children.py",
     "datasets_app/forks.py",
     "datasets_app/rates.py",

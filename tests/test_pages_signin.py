@@ -13,6 +13,7 @@ PAGES = [
     "datasets:list",
     "datasets:add",
     "datasets:overview",
+    "datasets:tokens",
     "tokenizations:tokenizers",
     "tokenizations:add_tokenizer",
 ]
@@ -138,7 +139,12 @@ def test_the_banner_shows_only_while_nobody_works(as_owner, owner):
 def test_pages_run_no_inline_script_or_style(as_owner, owner):
     factories.tokenization(factories.ready_dataset(created_by=owner))
 
-    for page in (reverse("datasets:list"), reverse("tokenizations:tokenizers"), reverse("datasets:add")):
+    for page in (
+        reverse("datasets:list"),
+        reverse("tokenizations:tokenizers"),
+        reverse("datasets:add"),
+        reverse("datasets:tokens"),
+    ):
         html = as_owner.get(page).content.decode()
         assert " style=" not in html
         assert "<style" not in html
