@@ -159,6 +159,11 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 SOCKETS_PER_USER = env.number("TOKENYARD_SOCKETS_PER_USER", 200)
 UPLOAD_LIMIT_BYTES = env.number("TOKENYARD_UPLOAD_LIMIT_GB", 50) * 10**9
 
+# Which Hub is asked is decided here alone, and read by its clients themselves; HF_HOME too.
+HUB_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+# Where it may redirect downloads to; the token never goes along.
+HUB_HOSTS = env.words("TOKENYARD_HUB_HOSTS", "cdn-lfs*.huggingface.co,cdn-lfs*.hf.co,*.xethub.hf.co")
+
 BROKER = "config.broker.broker"
 SLOTS = env.number("TOKENYARD_SLOTS", os.cpu_count() or 1)
 IMPORT_SLOTS = env.number("TOKENYARD_IMPORT_SLOTS", 4)

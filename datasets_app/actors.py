@@ -1,12 +1,21 @@
 import dramatiq
 
+from datasets_app import lookups
+from datasets_app.downloading import DownloadWork
 from datasets_app.importing import ImportWork
+from datasets_app.looking_up import answer_all
 from datasets_app.models import Import
-from datasets_app.slots import slot_of_this_thread
+from datasets_app.slots import drain_in_turn
 
 
 # No retries and no time limit: the broker has no middleware for either, so these actors cannot be given any.
 @dramatiq.actor(actor_name=Import.actor, queue_name=Import.queue)
 def import_files() -> None:
-    """A wake-up: drain the files that wait."""
-    slot_of_this_thread(ImportWork()).drain()
+    """A wake-up: drain the files that wait to be read or downloaded. A large download lets imports pass."""
+    drain_in_turn(ImportWork, DownloadWork)
+
+
+@dramatiq.actor(actor_name=lookups.ACTOR, queue_name=lookups.QUEUE)
+def look_up() -> None:
+    """A wake-up: answer the questions to the Hub that wait."""
+    answer_all()

@@ -36,7 +36,7 @@ class Card:
 
     @property
     def tokenizations(self) -> list[Progress]:
-        return [progress for progress in self.jobs if progress.job.kind == "tokenization"]
+        return [progress for progress in self.jobs if progress.job.counts_tokens]
 
     @property
     def panels(self) -> list[Progress]:
@@ -67,9 +67,9 @@ class Card:
 
     @property
     def is_import_undone(self) -> bool:
-        """Failed or cancelled: there is nothing but the import to deal with."""
+        """Failed or cancelled: there is nothing but the import, or the download, to deal with."""
         decisive = self.decisive
-        return decisive is not None and decisive.job.kind == "import" and decisive.job.status in RETRIABLE
+        return decisive is not None and not decisive.job.counts_tokens and decisive.job.status in RETRIABLE
 
     @property
     def running(self) -> int:
@@ -94,7 +94,7 @@ def _deserves_panel(progress: Progress) -> bool:
     job = progress.job
     if job.status in (*UNFINISHED, Status.FAILED, Status.CANCELLED):
         return True
-    return job.kind == "tokenization" and progress.is_fresh
+    return bool(job.counts_tokens and progress.is_fresh)
 
 
 def load(datasets: Iterable[Dataset], own_panels: Collection[uuid.UUID] = ()) -> list[Card]:

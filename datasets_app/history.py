@@ -69,7 +69,7 @@ def named(owner: Dataset | Job, events: Iterable[Event], jobs: Iterable[Job] | N
     found = list(events)
     if isinstance(owner, Dataset):
         if jobs is None:
-            jobs = [owner.import_job, *owner.tokenizations.select_related("tokenizer")]
+            jobs = owner.jobs()
         names = {job.pk: job.label for job in jobs}
         for event in found:
             event.about = names.get(event.job_id, "") if event.job_id and event.kind in OF_SOME_JOB else ""

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from datasets_app import storage
+from datasets_app.downloads import Download
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.ingest.messages import is_messages
 from datasets_app.jobs import Job
@@ -92,6 +93,8 @@ class ImportWork:
 
     def _clean_up(self, job: Job) -> None:
         storage.remove(storage.staging_dir(self.home(job)))
+        for download in Download.objects.filter(dataset=job.dataset_id):
+            storage.remove(storage.download_dir(download.pk))
         upload = job.upload  # type: ignore[attr-defined]
         if upload is not None:
             storage.remove(storage.upload_dir(upload.pk))

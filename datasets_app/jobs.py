@@ -61,6 +61,7 @@ class Stage(models.TextChoices):
     """In the order in which a job goes through them; the words are shown as they are."""
 
     QUEUED = "Queued"
+    DOWNLOADING = "Downloading"
     LOADING_TOKENIZER = "Loading Tokenizer"
     LOADING_DATASET = "Loading Dataset"
     ANALYZING_SCHEMA = "Analyzing Schema"
@@ -184,6 +185,8 @@ class Job(models.Model):
     noun: ClassVar[str]
     # What one shard of it is called.
     piece: ClassVar[str] = "shard"
+    # Else it brings data in, and its figures are of files and bytes.
+    counts_tokens: ClassVar[bool] = False
 
     if TYPE_CHECKING:
         dataset: "models.ForeignKey[Dataset, Dataset]"

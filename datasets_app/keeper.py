@@ -9,9 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from datasets_app import leases, storage
+from datasets_app import leases, lookups, storage, wakeups
+from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Status, from_now, models_of_jobs
+from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Sample, Upload, Worker
 from datasets_app.shards import Shard
 
@@ -30,6 +32,14 @@ def tick() -> None:
         wake_for(model)
         finish_deletions(model)
     delete_datasets()
+    answer_look_ups()
+
+
+def answer_look_ups() -> None:
+    """Questions to the Hub that nobody took, or whose worker died."""
+    LookUp.objects.lost().update(state=LookUp.State.WAITING)
+    if LookUp.objects.waiting().exists():
+        wakeups.wake(lookups.QUEUE, lookups.ACTOR, 1)
 
 
 def wake_for(model: type[Job]) -> None:
@@ -58,12 +68,21 @@ def delete_datasets() -> None:
         for tokenization in dataset.tokenizations.all():
             storage.remove(_home(tokenization))
         storage.remove(storage.dataset_dir(dataset.pk))
-        upload = dataset.import_job.upload
+        upload = dataset.begun_import.upload if dataset.begun_import else None
+        forget_download(dataset)
         dataset.tokenizations.all().delete()
         dataset.delete()
         if upload is not None and not upload.imports.exists():  # else it is imported again, with changes
             storage.remove(storage.upload_dir(upload.pk))
             upload.delete()
+
+
+def forget_download(dataset: Dataset) -> None:
+    """With what has come of it, and a token that was for it alone."""
+    for download in Download.objects.filter(dataset=dataset):
+        storage.remove(storage.download_dir(download.pk))
+        if download.token_id:
+            HubToken.objects.release(download.token_id)
 
 
 def sweep() -> None:
@@ -72,6 +91,7 @@ def sweep() -> None:
         storage.remove(storage.upload_dir(upload.pk))
         upload.delete()
     HubToken.objects.left_behind().delete()
+    LookUp.objects.old().delete()
     Worker.objects.filter(seen_at__lt=from_now(-WORKERS_LISTED)).delete()
     live = _live_tokens()
     for folder in (Path(settings.SCRATCH_ROOT), *_staging_dirs()):
@@ -97,7 +117,12 @@ def _live_tokens() -> set[str]:
 
 def _sweep_folders_of_nothing() -> None:
     """A slot that had fallen silent may have written into a folder that was deleted meanwhile."""
-    known: dict[str, Any] = {"datasets": Dataset, "uploads": Upload, "tokenizations": Dataset.jobs_models()[-1]}
+    known: dict[str, Any] = {
+        "datasets": Dataset,
+        "uploads": Upload,
+        "downloads": Download,
+        "tokenizations": Dataset.jobs_models()[-1],
+    }
     for name, model in known.items():
         ids = {str(key) for key in model.objects.values_list("pk", flat=True)}
         for folder in storage.stale_entries(storage.root() / name):
@@ -111,4 +136,4 @@ def _staging_dirs() -> list[Path]:
 
 
 def _home(job: Job) -> Path:
-    return storage.tokenization_dir(job.pk) if job.kind == "tokenization" else storage.dataset_dir(job.dataset_id)
+    return storage.tokenization_dir(job.pk) if job.counts_tokens else storage.dataset_dir(job.dataset_id)

@@ -14,7 +14,9 @@ from datasets_app.errors import JobError
 from datasets_app.fields import MaskedTextField
 from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for models here
 from datasets_app.ingest.messages import is_messages
+from datasets_app.downloads import Download, DownloadShard  # noqa: F401 - as above
 from datasets_app.jobs import RETRIABLE, Job, Status, from_now
+from datasets_app.lookups import LookUp  # noqa: F401 - as above
 from datasets_app.shards import Shard
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 WORKER_SILENCE = timedelta(seconds=15)
 NAME_LENGTH = 120
+LONGEST_FILE_NAME = 300
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -48,6 +51,7 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 class Dataset(models.Model):
     class Source(models.TextChoices):
         UPLOAD = "upload", "Upload"
+        HUB = "hub", "Hugging Face Hub"
         SERVER = "server", "Server files"
         SAMPLE = "sample", "Sample"
 
@@ -86,11 +90,17 @@ class Dataset(models.Model):
 
     @classmethod
     def jobs_models(cls) -> list[type[Job]]:
-        return [Import, cls._meta.get_field("tokenizations").related_model]  # type: ignore[list-item]
+        names = ("download", "import_job", "tokenizations")
+        return [cls._meta.get_field(name).related_model for name in names]  # type: ignore[misc]
 
     @property
     def is_ready(self) -> bool:
-        return self.import_job.status == Status.READY
+        return self.begun_import is not None and self.begun_import.status == Status.READY
+
+    @property
+    def begun_import(self) -> "Import | None":
+        """None while its files are still being downloaded."""
+        return getattr(self, "import_job", None)
 
     @property
     def text_columns(self) -> list[str]:
@@ -114,7 +124,8 @@ class Dataset(models.Model):
         type(self).objects.filter(pk=self.pk).update(version=F("version") + by)
 
     def jobs(self) -> list[Job]:
-        return [self.import_job, *self.tokenizations.all()]
+        bringing_in = [job for job in (getattr(self, "download", None), self.begun_import) if job]
+        return [*bringing_in, *self.tokenizations.select_related("tokenizer")]
 
     def mark_for_deletion(self, actor: "User | None") -> bool:
         """From here on nobody sees it; running work hears of it with its next report, the keeper removes the rest.
@@ -164,7 +175,7 @@ class ImportShard(Shard):
     """One file."""
 
     job = models.ForeignKey(Import, models.CASCADE, related_name="shards")
-    name = models.CharField(max_length=300)
+    name = models.CharField(max_length=LONGEST_FILE_NAME)
     path = models.CharField(max_length=4096)
     split = models.CharField(max_length=storage.LONGEST_SPLIT_NAME)
     kind = models.CharField(max_length=10)
@@ -314,6 +325,11 @@ class Preference(models.Model):
         return f"Preferences of {self.user}"
 
 
+def check_name(name: str) -> None:
+    if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
+        raise JobError(f"A dataset’s name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
+
+
 def check_splits(splits: set[str]) -> None:
     """Each becomes a folder, and not every disk tells Train from train. JobError for what cannot be one."""
     for split in splits:
@@ -330,41 +346,46 @@ def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields
 
     JobError if the name is taken. `fields`: created_by, actor (its owner), text_column, upload, options, hold.
     """
-    if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
-        raise JobError(f"A dataset’s name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
+    check_name(name)
     check_splits({file["split"] for file in files})
-    user, hold = fields.get("created_by"), fields.get("hold") or {}
+    user = fields.get("created_by")
     try:
         with transaction.atomic():
             dataset = Dataset.objects.create(
-                name=name, source=source, created_by=user, text_column=fields.get("text_column", "")
+                name=name, source=source, created_by=user, text_column=fields.pop("text_column", "")
             )
-            job = Import.objects.create(
-                dataset=dataset,
-                created_by=user,
-                upload=fields.get("upload"),
-                options=fields.get("options") or {},
-                bytes_total=sum(file["bytes"] for file in files),
-                **hold,
-            )
-            ImportShard.objects.bulk_create(
-                ImportShard(
-                    job=job,
-                    index=index,
-                    name=file["name"],
-                    path=file["path"],
-                    split=file["split"],
-                    kind=file["kind"],
-                    bytes_total=file["bytes"],
-                )
-                for index, file in enumerate(files)
-            )
-            job.tell("queued", "Import queued.", fields.get("actor", user))
+            job = start_import(dataset, files, **fields)
     except IntegrityError as error:
         raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
-    if not hold:
+    if not fields.get("hold"):
         job.wake()
     return dataset
+
+
+def start_import(dataset: Dataset, files: list[dict[str, Any]], **fields: Any) -> Import:
+    """The queued import of a dataset that has none. Inside a transaction; nobody is woken. `fields` as above."""
+    job = Import.objects.create(
+        dataset=dataset,
+        created_by=dataset.created_by,
+        upload=fields.get("upload"),
+        options=fields.get("options") or {},
+        bytes_total=sum(file["bytes"] for file in files),
+        **fields.get("hold") or {},
+    )
+    ImportShard.objects.bulk_create(
+        ImportShard(
+            job=job,
+            index=index,
+            name=file["name"][-LONGEST_FILE_NAME:],
+            path=file["path"],
+            split=file["split"],
+            kind=file["kind"],
+            bytes_total=file["bytes"],
+        )
+        for index, file in enumerate(files)
+    )
+    job.tell("queued", "Import queued.", fields.get("actor", dataset.created_by))
+    return job
 
 
 def replace_dataset(

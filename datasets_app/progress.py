@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def curve(self) -> Curve:
-        if self.job.kind == "import":
+        if not self.job.counts_tokens:
             megabytes = [(speed.seconds, speed.bytes_per_second / MEGABYTE) for speed in self.speeds]
             return sparkline.draw("Megabytes per second", megabytes, self._now(self.bytes_per_second, MEGABYTE))
         tokens = [(speed.seconds, speed.tokens_per_second) for speed in self.speeds]
@@ -119,7 +119,7 @@ class Progress:
     @property
     def filter_mode(self) -> str | None:
         """None where it is not known any more."""
-        return NO_FILTER if self.job.kind == "import" else self.spec.get("filter_mode")
+        return self.spec.get("filter_mode") if self.job.counts_tokens else NO_FILTER
 
     @property
     def filter_threshold(self) -> float | None:

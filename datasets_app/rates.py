@@ -37,6 +37,10 @@ class RateMeter:
         else:
             self._last = (self._last[0], 0, 0)
 
+    def skip_to(self, bytes_done: int, tokens: int) -> None:
+        """Counts from which to go on."""
+        self._keep(self._clock(), bytes_done, tokens)
+
     def rest(self) -> None:
         """Time without a shard is not part of a rate; the rates carry over."""
         self._last = None

@@ -92,13 +92,17 @@ class Report:
         self._renewed = clock()
         meter.begin_shard()
 
-    def hear(self, counts: dict[str, Any]) -> None:
+    def hear(self, counts: dict[str, Any], *, is_news: bool = True) -> None:
+        """What was done by an earlier attempt is no news, and part of no rate."""
         before = self.counts.get("bytes_done", 0)
         self.counts = figures(counts, self.claim.shard.bytes_total)
         if self.counts["bytes_done"] < before:  # the child began anew
             self.claim.job.raise_mark()
             self.meter.begin_shard()
-        self.meter.sample(self.counts["bytes_done"], self.counts["tokens_processed"])
+        if is_news:
+            self.meter.sample(self.counts["bytes_done"], self.counts["tokens_processed"])
+        else:
+            self.meter.skip_to(self.counts["bytes_done"], self.counts["tokens_processed"])
 
     def send_if_due(self) -> None:
         """Raises Cancelled when the job no longer runs or the lease is lost."""
@@ -214,7 +218,7 @@ class Slot:
             if message["stage"] != Stage.SAVING:  # of this shard; the job saves when all are done
                 claim.job.reach(Stage(message["stage"]))
         elif "counts" in message:
-            report.hear(message["counts"])
+            report.hear(message["counts"], is_news=not message.get("was_there"))
         elif "done" not in message:
             self.work.learn(claim.job, message)
 
@@ -271,9 +275,17 @@ def figures(counts: dict[str, Any], bytes_total: int) -> dict[str, Any]:
 _local = threading.local()
 
 
-def slot_of_this_thread(work: Work) -> Slot:
-    """A worker thread keeps its slot, and the slot its child, from one wake-up to the next."""
-    if not hasattr(_local, "slot"):
-        _local.slot = Slot(work)
-    slot: Slot = _local.slot
-    return slot
+def slot_of_this_thread(work: type[Work]) -> Slot:
+    """A worker thread keeps its slots, one for each kind of work, and their children, from one wake-up to the next."""
+    if not hasattr(_local, "slots"):
+        _local.slots = {}
+    slots: dict[type[Work], Slot] = _local.slots
+    if work not in slots:
+        slots[work] = Slot(work())
+    return slots[work]
+
+
+def drain_in_turn(*works: type[Work]) -> None:
+    """Work until nothing is left of any; what is named first comes first, after every shard."""
+    while any(slot_of_this_thread(work).work_once() for work in works):
+        pass

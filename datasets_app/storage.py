@@ -37,6 +37,15 @@ def upload_dir(upload_id: uuid.UUID) -> Path:
     return root() / "uploads" / str(upload_id)
 
 
+def download_dir(download_id: uuid.UUID) -> Path:
+    return root() / "downloads" / str(download_id)
+
+
+def downloaded_path(download_id: uuid.UUID, number: int) -> Path:
+    """Of a file that comes in pieces: beside it lies what there is of it so far."""
+    return download_dir(download_id) / str(number)
+
+
 def tokenization_dir(tokenization_id: uuid.UUID) -> Path:
     return root() / "tokenizations" / str(tokenization_id)
 
@@ -47,6 +56,11 @@ def staging_dir(home: Path) -> Path:
 
 def tokenizer_path(sha256: str) -> Path:
     return root() / "tokenizers" / sha256 / "tokenizer.json"
+
+
+def free_bytes() -> int:
+    """Left on the disk that datasets are kept on."""
+    return shutil.disk_usage(settings.VAR if not root().exists() else root()).free
 
 
 def scratch_dir(name: str) -> Path:

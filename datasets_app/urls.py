@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets_app import adding, event_views, job_views, token_views, views
+from datasets_app import adding, event_views, hub_views, job_views, token_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     path("overview/", views.overview, name="overview"),
     path("datasets/add/", adding.add, name="add"),
     path("datasets/add/<uuid:upload_id>/", adding.preview, name="preview"),
+    path("datasets/hub/", hub_views.ask, name="hub"),
+    path("datasets/hub/<uuid:question_id>/", hub_views.answer, name="hub_answer"),
     path("datasets/<uuid:dataset_id>/", views.detail, name="detail"),
     path("datasets/<uuid:dataset_id>/card/", views.card, name="card"),
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),

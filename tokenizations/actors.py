@@ -1,6 +1,6 @@
 import dramatiq
 
-from datasets_app.slots import slot_of_this_thread
+from datasets_app.slots import drain_in_turn
 from tokenizations.models import Tokenization
 from tokenizations.tokenizing import TokenizeWork
 
@@ -9,4 +9,4 @@ from tokenizations.tokenizing import TokenizeWork
 @dramatiq.actor(actor_name=Tokenization.actor, queue_name=Tokenization.queue)
 def tokenize_shards() -> None:
     """A wake-up: drain the shards that wait."""
-    slot_of_this_thread(TokenizeWork()).drain()
+    drain_in_turn(TokenizeWork)

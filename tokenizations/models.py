@@ -124,6 +124,7 @@ class Tokenization(Job):
     output_bytes = models.PositiveBigIntegerField(null=True, blank=True)
 
     kind = "tokenization"
+    counts_tokens = True
     noun = "tokenization"
     queue = "tokenize"
     actor = "tokenize_shards"

@@ -8,7 +8,7 @@ from datasets_app.models import Dataset
 
 
 def dataset_facts(dataset: Dataset) -> dict[str, Any]:
-    job = dataset.import_job
+    job = dataset.jobs()[0] if dataset.begun_import is None else dataset.begun_import
     return {
         "id": str(dataset.pk),
         "name": dataset.name,

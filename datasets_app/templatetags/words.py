@@ -83,7 +83,7 @@ def card_size(card: Card) -> str:
 
 def panel_size(progress: Progress) -> str:
     if shows_progress(progress):
-        return "large" if progress.job.kind == "import" else "full"
+        return "full" if progress.job.counts_tokens else "large"
     return "medium" if progress.job.status in (Status.FAILED, Status.READY) else "small"
 
 
@@ -104,7 +104,7 @@ def facts(card: Card) -> list[str]:
 
 
 def source_bytes(card: Card) -> int:
-    return sum(progress.job.bytes_total for progress in card.jobs if progress.job.kind == "import")
+    return max((progress.job.bytes_total for progress in card.jobs if not progress.job.counts_tokens), default=0)
 
 
 @register.filter
@@ -115,7 +115,7 @@ def plural(count: int, noun: str) -> str:
 @register.filter
 def job_line(progress: Progress) -> str:
     """What the job was asked to do, in a few words."""
-    if progress.job.kind == "import":
+    if not progress.job.counts_tokens:
         return plural(progress.shards_total, "file")
     return str(progress.job.words)
 
@@ -131,7 +131,7 @@ def chip_result(progress: Progress) -> str:
 def subject(job: Any) -> str:
     """How a question names the job: the import of X, the tokenization of X with Y."""
     of = f"the {job.noun} of {job.dataset.name}"
-    return of if job.kind == "import" else f"{of} with {job.tokenizer.name}"
+    return f"{of} with {job.tokenizer.name}" if job.counts_tokens else of
 
 
 @register.filter
@@ -167,10 +167,10 @@ def at_rest(progress: Progress) -> str:
 
 @register.filter
 def delete_address(job: Any) -> str:
-    """An import goes with its dataset."""
-    if job.kind == "import":
-        return reverse("datasets:delete", args=[job.dataset_id])
-    return reverse("tokenizations:delete", args=[job.pk])
+    """What brings data in goes with its dataset."""
+    if job.counts_tokens:
+        return reverse("tokenizations:delete", args=[job.pk])
+    return reverse("datasets:delete", args=[job.dataset_id])
 
 
 @register.filter

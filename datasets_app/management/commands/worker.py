@@ -9,11 +9,13 @@ from django.core.management import BaseCommand
 from django.utils.module_loading import autodiscover_modules
 from dramatiq.errors import BrokerConnectionError
 
-from datasets_app import wakeups
+from datasets_app import lookups, wakeups
 from datasets_app.management import lifetime
 from datasets_app.presence import Presence
 
 SLOTS = {"tokenize": settings.SLOTS, "import": settings.IMPORT_SLOTS}
+# Somebody waits in front of the page for an answer of the Hub: it has threads of its own.
+BESIDE = {"import": {lookups.QUEUE: 2}}
 PICK_UP_MS = 150
 STOP_MS = 5000
 OUTAGE_SECONDS = 60.0
@@ -33,11 +35,13 @@ class Command(BaseCommand):
         say_outages_once()
         slots = max(1, slots or SLOTS[queue])
         presence = Presence(queue, slots)
-        worker = worker_for(queue, slots)
-        worker.start()
+        workers = [worker_for(each, count) for each, count in ((queue, slots), *BESIDE.get(queue, {}).items())]
+        for worker in workers:
+            worker.start()
         presence.start()
         stop.wait()
-        worker.stop(timeout=STOP_MS)
+        for worker in workers:
+            worker.stop(timeout=STOP_MS)
         presence.stop()
 
 

@@ -1,0 +1,161 @@
+"""The work of a download: one file a shard, and at the end an import of them all."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app import storage
+from datasets_app.access import can
+from datasets_app.downloads import Download, DownloadShard, files_to_import, request_key
+from datasets_app.errors import Cancelled, JobError
+from datasets_app.hub_tokens import HubToken
+from datasets_app.jobs import Job, Stage
+from datasets_app.leases import Claim
+from datasets_app.models import Dataset, check_name, check_splits, start_import
+from datasets_app.slots import Keep
+
+# A new moment to wait for is written down only when it differs by more than the page would show.
+NOTICED_SECONDS = 1.0
+
+
+class DownloadWork:
+    model: type[Job] = Download
+    child_module = "datasets_app.ingest.hub.child"
+
+    def request(self, claim: Claim, out: Path) -> dict[str, Any]:
+        job, shard = Download.objects.get(pk=claim.job.pk), DownloadShard.objects.get(pk=claim.shard.pk)
+        shard.path.parent.mkdir(parents=True, exist_ok=True)
+        claim.job.reach(Stage.DOWNLOADING)
+        return {
+            "do": "download",
+            "file": shard.file,
+            "target": str(shard.path),
+            "token": revealed(job),
+            "allowed_hosts": settings.HUB_HOSTS,
+        }
+
+    def learn(self, job: Job, message: dict[str, Any]) -> None:
+        """The Hub has to be waited for."""
+        assert isinstance(job, Download)
+        until = timezone.now() + timedelta(seconds=message["waiting"])
+        if job.waits_until and abs(job.waits_until - until) < timedelta(seconds=NOTICED_SECONDS):
+            return
+        job.waits_until, job.waits_for = until, message["why"]
+        waits = {"waits_until": until, "waits_for": message["why"], "version": F("version") + 1}
+        Download.objects.filter(pk=job.pk).update(**waits)
+
+    def home(self, job: Job) -> Path:
+        return storage.download_dir(job.pk)
+
+    def finalize(self, job: Job, keep: Keep) -> None:
+        assert isinstance(job, Download)
+        shards = list(DownloadShard.objects.filter(job=job))
+        for shard in shards:
+            keep()
+            if not shard.path.exists() or shard.path.stat().st_size != shard.bytes_total:
+                raise JobError(f"{shard.name} is not as it came.", "Check the disk, then download it again.")
+        dataset = Dataset.objects.select_related("created_by").get(pk=job.dataset_id)
+        noun = "file" if len(shards) == 1 else "files"
+        with transaction.atomic():
+            if not job.complete(f"Download finished: {len(shards):,} {noun}."):
+                raise Cancelled
+            imported = start_import(dataset, files_to_import(job), options=job.import_options)
+            if job.token_id:
+                HubToken.objects.release(job.token_id)
+        imported.wake()
+
+    def withdraw(self, job: Job) -> None:
+        """Nothing: what has come is kept for a retry."""
+
+
+def revealed(job: Download) -> str | None:
+    """The token that was chosen. JobError if it is gone, or the job is no longer its owner's."""
+    if not job.needs_token:
+        return None
+    if job.token is None or (job.token.owner_id != job.created_by_id and job.created_by_id is not None):
+        raise JobError("The token of this download has been deleted.", "Add the dataset again with another one.")
+    return job.token.reveal()
+
+
+def download_dataset(
+    listing: dict[str, Any], name: str, splits: list[str], endpoint: str, **fields: Any
+) -> tuple[Dataset, bool]:
+    """A dataset with its queued download, and whether it is new: the same request joins the one that is there.
+
+    `listing` is a DatasetListing as a dictionary. `fields`: created_by, token, text_column, rows (of each split, None
+    for all), hold. JobError if the name is taken or the disk too small.
+    """
+    check_name(name)
+    check_splits(set(splits))
+    rows, user, token = fields.get("rows"), fields.get("created_by"), fields.get("token")
+    assert token is None or can(user, "use", token), "a form or a command has checked it"
+    files = chosen_files(listing, splits)
+    check_room(sum(file["bytes"] for _, file in files))
+    key = request_key(endpoint, listing["name"], listing["sha"], listing["configuration"], splits, rows)
+    if there := same(key):
+        return there, False
+    hold = fields.get("hold") or {}
+    options = {"rows": rows} if rows else {}
+    try:
+        with transaction.atomic():
+            dataset = Dataset.objects.create(
+                name=name, source=Dataset.Source.HUB, created_by=user, text_column=fields.get("text_column", "")
+            )
+            job = Download.objects.create(
+                dataset=dataset,
+                created_by=user,
+                repository=listing["name"],
+                configuration=listing["configuration"],
+                revision=listing["revision"],
+                commit=listing["sha"],
+                page=listing["page"],
+                request_key=key,
+                token=token,
+                needs_token=token is not None,
+                import_options=options,
+                bytes_total=sum(file["bytes"] for _, file in files),
+                **hold,
+            )
+            DownloadShard.objects.bulk_create(
+                DownloadShard(job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"])
+                for index, (split, file) in enumerate(files)
+            )
+            job.tell("queued", "Download queued.", user)
+    except IntegrityError as error:
+        if there := same(key):  # somebody was faster
+            return there, False
+        raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
+    if not hold:
+        job.wake()
+    return dataset, True
+
+
+def same(key: str) -> Dataset | None:
+    return Dataset.objects.visible().filter(download__request_key=key, download__delete_requested_at=None).first()
+
+
+def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """With the split of each, in the order of the listing. JobError for a split that is not there."""
+    known = [split["name"] for split in listing["splits"]]
+    if missing := [split for split in splits if split not in known]:
+        raise JobError(
+            f"{listing['name']} has no split called {missing[0]}.", f"Choose among {', '.join(known)}."
+        )
+    if not splits:
+        raise JobError("No split is chosen.", f"Choose among {', '.join(known)}.")
+    return [(split["name"], file) for split in listing["splits"] if split["name"] in splits for file in split["files"]]
+
+
+def check_room(wanted: int) -> None:
+    """JobError if the files do not fit the disk as they are; what they become needs room too."""
+    free = storage.free_bytes()
+    if wanted > free:
+        raise JobError(
+            f"The download has {wanted / 1e9:,.1f} GB, and the disk has {free / 1e9:,.1f} GB left.",
+            "Free some space, or choose fewer splits.",
+        )

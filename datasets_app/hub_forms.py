@@ -1,0 +1,95 @@
+"""What is asked of the Hub, and what is to become of its answer."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from datasets_app.errors import JobError
+from datasets_app.forms import NAME_IT
+from datasets_app.hub_tokens import HubToken
+from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
+from datasets_app.ingest.hub.remote import DATASET, MODEL
+from datasets_app.lookups import LookUp
+from datasets_app.models import NAME_LENGTH, Dataset
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    TokenField = forms.ModelChoiceField[HubToken]
+else:
+    TokenField = forms.ModelChoiceField
+
+KINDS = {LookUp.Of.DATASET: DATASET, LookUp.Of.TOKENIZER: MODEL}
+TYPED = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+
+
+class LookUpForm(forms.Form):
+    """Which repository, at which revision, as whom."""
+
+    repository = forms.CharField(
+        max_length=500,
+        label="Name or address",
+        error_messages={"required": "Type the name, owner/name, or paste the address of its page."},
+        widget=forms.TextInput(attrs={**TYPED, "placeholder": "owner/name"}),
+    )
+    revision = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Revision",
+        widget=forms.TextInput(attrs={**TYPED, "placeholder": "main"}),
+    )
+    configuration = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
+    token = TokenField(HubToken.objects.none(), required=False, label="Token", empty_label="None")
+
+    def __init__(self, user: "User", of: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of = of
+        field = self.fields["token"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = HubToken.objects.of(user)
+        field.label_from_instance = lambda token: f"{token.name} ({token.shown})"  # type: ignore[method-assign]
+        field.error_messages["invalid_choice"] = "This token is not there any more. Choose another one."
+
+    def clean_repository(self) -> str:
+        try:
+            return parse_repository(self.cleaned_data["repository"], KINDS[LookUp.Of(self.of)]).name
+        except JobError as error:
+            raise forms.ValidationError(f"{error} {error.advice}") from error
+
+    def clean_revision(self) -> str:
+        try:
+            return parse_revision(self.cleaned_data["revision"])
+        except JobError as error:
+            raise forms.ValidationError(f"{error} {error.advice}") from error
+
+
+class DownloadForm(forms.Form):
+    """What of the dataset is to come, and what it will be called."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
+    text_column = forms.ChoiceField(required=False, label="Text column")
+    rows = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Only the first rows of each split",
+        error_messages={"invalid": "Enter a whole number, or leave it empty for all."},
+        widget=forms.NumberInput(attrs={"placeholder": "all"}),
+    )
+    splits = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one split."}
+    )
+
+    def __init__(self, question: LookUp, columns: list[str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        splits, column = self.fields["splits"], self.fields["text_column"]
+        assert isinstance(splits, forms.MultipleChoiceField)
+        assert isinstance(column, forms.ChoiceField)
+        splits.choices = [(split["name"], split["name"]) for split in question.listing["splits"]]
+        column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
+
+
+def free_name(repository: str) -> str:
+    """The repository's own name, or with a number where that is taken."""
+    name = repository.rpartition("/")[2][: NAME_LENGTH - 4]
+    taken = set(Dataset.objects.filter(name__startswith=name).values_list("name", flat=True))
+    return next(each for each in (name, *(f"{name}-{number}" for number in range(2, 1000))) if each not in taken)

@@ -1,0 +1,113 @@
+"""Adding a dataset from the Hub: ask what it is, look at the answer, choose, download."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from datasets_app import storage
+from datasets_app.downloading import download_dataset
+from datasets_app.errors import JobError
+from datasets_app.hub_forms import DownloadForm, LookUpForm, free_name
+from datasets_app.importing import TEXT_TYPES
+from datasets_app.lookups import QUEUE, LookUp
+from datasets_app.models import Dataset, Worker
+from datasets_app.page import Request, by_htmx, wants_fragment
+from datasets_app.rows import as_text
+
+INVALID = 422
+# A worker that is there has taken a question by then.
+TAKEN_WITHIN = timedelta(seconds=6)
+
+
+@require_http_methods(["GET", "POST"])
+def ask(request: Request) -> HttpResponseBase:
+    form = LookUpForm(request.user, LookUp.Of.DATASET, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        return redirect("datasets:hub_answer", LookUp.ask(request.user, of=form.of, **form.cleaned_data).pk)
+    context = {"section": "datasets", "form": form}
+    return render(request, "datasets/hub.html", context, status=INVALID if request.method == "POST" else 200)
+
+
+@require_http_methods(["GET", "POST"])
+def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
+    question = get_object_or_404(
+        LookUp.objects.of(request.user).select_related("token"), pk=question_id, of=LookUp.Of.DATASET
+    )
+    context = {"section": "datasets", "question": question, "address": request.path} | waiting(question)
+    if question.state != LookUp.State.ANSWERED:
+        return shown(request, context | refused(request, question))
+    seen = first_rows(question)
+    form = download_form(request, question, seen)
+    if request.method == "POST" and form.is_valid() and (dataset := begin(request, question, form)):
+        return redirect(dataset)
+    chosen = set(form["splits"].value() or [])
+    splits = [split | {"is_chosen": split["name"] in chosen} for split in question.listing["splits"]]
+    found = {"form": form, "seen": seen, "splits": splits, "free_bytes": storage.free_bytes()}
+    return shown(request, context | found, INVALID if request.method == "POST" else 200)
+
+
+def shown(request: Request, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
+    """While it is asked the page asks for itself alone; what has come needs all of it."""
+    if wants_fragment(request) and context["question"].is_under_way:
+        return by_htmx(render(request, "datasets/_asking.html", context))
+    response = by_htmx(render(request, "datasets/hub_answer.html", context, status=status))
+    if wants_fragment(request):
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+def waiting(question: LookUp) -> dict[str, Any]:
+    late = question.state == LookUp.State.WAITING and timezone.now() - question.created_at > TAKEN_WITHIN
+    return {"is_stalled": late and not Worker.objects.slots("import"), "queue": QUEUE}
+
+
+def refused(request: Request, question: LookUp) -> dict[str, Any]:
+    """With what was asked, to be asked again in another way."""
+    again = {"repository": question.repository, "revision": question.revision, "token": question.token_id}
+    return {"form": LookUpForm(request.user, question.of, initial=again), "endpoint": settings.HUB_ENDPOINT}
+
+
+def first_rows(question: LookUp) -> dict[str, Any]:
+    preview = question.answer.get("preview") or {}
+    rows = [{name: as_text(value) for name, value in row.items()} for row in preview.get("rows", [])]
+    columns = preview.get("columns") or question.listing.get("columns") or []
+    texts = [name for name, kind in columns if kind in TEXT_TYPES]
+    return {**preview, "columns": columns, "rows": rows, "texts": texts, "problem": question.answer.get("problem", "")}
+
+
+def download_form(request: Request, question: LookUp, seen: dict[str, Any]) -> DownloadForm:
+    initial = {
+        "name": free_name(question.repository),
+        "text_column": seen.get("text_column") or "",
+        "splits": [split["name"] for split in question.listing["splits"]],
+    }
+    return DownloadForm(question, seen["texts"], request.POST if request.method == "POST" else None, initial=initial)
+
+
+def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | None:
+    """None if the form has an error now."""
+    chosen = form.cleaned_data
+    try:
+        dataset, is_new = download_dataset(
+            question.listing,
+            chosen["name"],
+            chosen["splits"],
+            settings.HUB_ENDPOINT,
+            created_by=request.user,
+            token=question.token,
+            text_column=chosen["text_column"],
+            rows=chosen["rows"],
+        )
+    except JobError as error:
+        form.add_error("name", f"{error} {error.advice}")
+        return None
+    if not is_new:
+        messages.info(request, "This is here already: the same splits of the same commit.")
+    return dataset

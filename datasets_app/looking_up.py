@@ -1,0 +1,70 @@
+"""Asks the Hub what somebody wants to know, in a watched child process, and keeps the answer for their page."""
+
+import logging
+import threading
+from typing import Any
+
+from django.conf import settings
+
+from datasets_app.children import Child, ChildDied
+from datasets_app.errors import JobError
+from datasets_app.lookups import LookUp
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BYTES = 1 << 30
+SILENCE_SECONDS = 20.0
+PREVIEW_ROWS = 6
+_local = threading.local()
+
+
+def answer_all() -> None:
+    """Until no question waits."""
+    while waiting := LookUp.objects.waiting().order_by("created_at").first():
+        if waiting.take():
+            answer(waiting)
+
+
+def answer(question: LookUp) -> None:
+    try:
+        question.settle(asked(question))
+    except JobError as error:
+        question.refuse(str(error), error.advice)
+    except ChildDied as death:
+        question.refuse(f"Asking the Hub {death}.", "Try again.")
+    except Exception:
+        question.refuse("A fault in Tokenyard itself stopped this.", "The worker's log has the details.")
+        raise
+
+
+def asked(question: LookUp) -> dict[str, Any]:
+    """What the Hub says; of a dataset also its first rows, or why they cannot be shown."""
+    token = question.token.reveal() if question.token else None
+    return ask_hub(question.of, question.repository, question.revision, question.configuration or None, token)
+
+
+def ask_hub(of: str, repository: str, revision: str, configuration: str | None, token: str | None) -> dict[str, Any]:
+    """Takes some seconds, and at most half a minute. JobError for whatever the Hub refuses; ChildDied."""
+    access = {"token": token, "allowed_hosts": settings.HUB_HOSTS}
+    request = {"do": "look_up", "of": of, "name": repository, "revision": revision, "configuration": configuration}
+    listing = ask(request | access)
+    if of != LookUp.Of.DATASET:
+        return {"listing": listing}
+    file = next((file for split in listing["splits"] for file in split["files"]), None)
+    if file is None:
+        return {"listing": listing}
+    try:
+        return {"listing": listing, "preview": ask({"do": "preview", "file": file, "rows": PREVIEW_ROWS} | access)}
+    except JobError as error:
+        return {"listing": listing, "problem": f"{error} {error.advice}"}
+
+
+def ask(request: dict[str, Any]) -> dict[str, Any]:
+    if not hasattr(_local, "child"):
+        _local.child = Child(
+            "datasets_app.ingest.hub.child", memory_limit_bytes=MEMORY_BYTES, silence_seconds=SILENCE_SECONDS
+        )
+    done: dict[str, Any] = {}
+    for message in _local.child.run(request):
+        done = (message or {}).get("done", done)
+    return done

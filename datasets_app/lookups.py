@@ -1,0 +1,99 @@
+"""Questions to the Hub, which are asked outside of any page's request: a row each, answered by a worker."""
+
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from datasets_app import wakeups
+from datasets_app.fields import MaskedTextField
+from datasets_app.hub_tokens import HubToken
+from datasets_app.jobs import from_now
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+QUEUE, ACTOR = "look-up", "look_up"
+NAME_LENGTH = 200
+# A child gives up before; whoever was at it then is gone.
+LOST_AFTER = timedelta(seconds=40)
+KEPT_FOR = timedelta(days=1)
+
+
+class LookUpQuerySet(models.QuerySet["LookUp"]):
+    def of(self, user: "User") -> Self:
+        """Who may use a token may not show others what it opens."""
+        return self.filter(created_by=user)
+
+    def waiting(self) -> Self:
+        return self.filter(state=LookUp.State.WAITING)
+
+    def lost(self) -> Self:
+        return self.filter(state=LookUp.State.ASKING, asked_at__lt=from_now(-LOST_AFTER))
+
+    def old(self) -> Self:
+        return self.filter(created_at__lt=from_now(-KEPT_FOR))
+
+
+class LookUp(models.Model):
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        ASKING = "asking"
+        ANSWERED = "answered"
+        REFUSED = "refused"
+
+    class Of(models.TextChoices):
+        DATASET = "dataset"
+        TOKENIZER = "tokenizer"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+    of = models.CharField(max_length=10, choices=Of)
+    repository = models.CharField(max_length=NAME_LENGTH)
+    revision = models.CharField(max_length=NAME_LENGTH, default="main")
+    configuration = models.CharField(max_length=NAME_LENGTH, blank=True)
+    token = models.ForeignKey(HubToken, models.SET_NULL, null=True, blank=True, related_name="+")
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them.
+    answer = models.JSONField(default=dict, blank=True)
+    failure = MaskedTextField(blank=True)
+    advice = MaskedTextField(blank=True)
+
+    objects = LookUpQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.repository}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in (self.State.WAITING, self.State.ASKING)
+
+    @property
+    def listing(self) -> dict[str, Any]:
+        return dict(self.answer.get("listing", {}))
+
+    @classmethod
+    def ask(cls, user: "User", **what: Any) -> Self:
+        """Leave a question for the workers. `what` are its fields."""
+        asked = cls._default_manager.create(created_by=user, **what)
+        wakeups.wake(QUEUE, ACTOR, 1)
+        return asked  # type: ignore[return-value]
+
+    def take(self) -> bool:
+        """Compare and swap: False if somebody else is at it."""
+        mine = LookUp.objects.waiting().filter(pk=self.pk)
+        return mine.update(state=self.State.ASKING, asked_at=Now()) > 0
+
+    def settle(self, answer: dict[str, Any]) -> None:
+        LookUp.objects.filter(pk=self.pk).update(state=self.State.ANSWERED, answer=answer)
+
+    def refuse(self, failure: str, advice: str) -> None:
+        LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, failure=failure, advice=advice)
