@@ -4,7 +4,12 @@ from errno import EDQUOT, ENOSPC
 
 
 class JobError(Exception):
-    """An expected failure, told to the user: what happened and where, and in `advice` what to do about it."""
+    """An expected failure, told to the user: what happened and where, and in `advice` what to do about it.
+
+    `kind` is "" or a word for code that has to tell failures apart; it comes over a child's pipe too.
+    """
+
+    kind: str = ""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(message)
