@@ -66,7 +66,7 @@ def test_a_model_is_named_in_the_same_way(typed):
     ],
 )
 def test_a_path_or_anything_else_is_refused_with_what_to_type(typed):
-    with pytest.raises(JobError, match="is not the name of a dataset|has no owner") as refused:
+    with pytest.raises(JobError, match=r"is not the name of a dataset|has no owner") as refused:
         parse_repository(typed)
 
     assert "owner/name" in refused.value.advice

@@ -23,6 +23,7 @@ PIECE_BYTES = 1 << 16
 class HubHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "Server"
+    fault: Fault | None = None
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -41,7 +42,7 @@ class HubHandler(BaseHTTPRequestHandler):
         path, self.query = unquote(url.path), parse_qs(url.query)
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.hub.log.append(Asked(self.server.name, self.command, path, headers))
-        fault = self.server.hub.next_fault(path, self.command)
+        fault = self.fault = self.server.hub.next_fault(path, self.command)
         match fault:
             case Status():
                 return self._send(fault.code, b"", fault.headers)
@@ -50,14 +51,14 @@ class HubHandler(BaseHTTPRequestHandler):
             case Redirect(location) if location:
                 return self._send(fault.code, b"", {"Location": location})
         if self.server.name == "cdn":
-            return self._cdn(path.removeprefix("/"), fault)
+            return self._cdn(path.removeprefix("/"))
         if path == "/api/whoami-v2":
             return self._whoami()
         if found := API.fullmatch(path):
             return self._api(*found.groups(), body)
         if found := RESOLVE.fullmatch(path):
             kind = "dataset" if found[1] else "model"
-            return self._file(kind, found[2], found[3], found[4], fault)
+            return self._file(kind, found[2], found[3], found[4])
         return self._refuse(404, "Not Found")
 
     def _whoami(self) -> None:
@@ -90,7 +91,7 @@ class HubHandler(BaseHTTPRequestHandler):
         entries = [repository.entry(sha, path) for path in wanted if path in files]
         self._json(entries + [{"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders])
 
-    def _file(self, kind: str, name: str, revision: str, path: str, fault: Fault | None) -> None:
+    def _file(self, kind: str, name: str, revision: str, path: str) -> None:
         repository = self._repository(kind, name)
         if not repository or not self._may_read(repository):
             return None
@@ -103,17 +104,18 @@ class HubHandler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": sha}
         if file.is_lfs:
             headers |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(len(file.content))}
+        fault = self.fault
         if isinstance(fault, Redirect) or (file.is_lfs and self.server.hub.redirects_large_files):
             code = fault.code if isinstance(fault, Redirect) else 302
             return self._send(code, b"", headers | {"Location": f"{self.server.hub.cdn.address}/{file.etag}"})
-        return self._content(file, headers, fault)
+        return self._content(file, headers)
 
-    def _cdn(self, etag: str, fault: Fault | None) -> None:
+    def _cdn(self, etag: str) -> None:
         file = self.server.hub.by_etag(etag)
-        return self._content(file, {}, fault) if file else self._refuse(404, "Not Found")
+        return self._content(file, {}) if file else self._refuse(404, "Not Found")
 
-    def _content(self, file: StoredFile, headers: dict[str, str], fault: Fault | None) -> None:
-        content, etag = file.content, f'"{file.etag}"'
+    def _content(self, file: StoredFile, headers: dict[str, str]) -> None:
+        fault, content, etag = self.fault, file.content, f'"{file.etag}"'
         if isinstance(fault, Unlike):
             content = bytes(len(content)) if fault.content is None else fault.content
             etag = fault.etag or etag
@@ -121,12 +123,12 @@ class HubHandler(BaseHTTPRequestHandler):
         asked = RANGE.fullmatch(self.headers.get("Range", ""))
         is_same = self.headers.get("If-Range", etag) == etag
         if not asked or not is_same:
-            return self._send(200, content, headers, fault)
+            return self._send(200, content, headers)
         first, last = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
         if first >= len(content):
             return self._send(416, b"", headers | {"Content-Range": f"bytes */{len(content)}"})
         headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
-        return self._send(206, content[first : last + 1], headers, fault)
+        return self._send(206, content[first : last + 1], headers)
 
     def _repository(self, kind: str, name: str) -> Repository | None:
         """As the real Hub: it does not tell what is missing from what is private."""
@@ -160,16 +162,17 @@ class HubHandler(BaseHTTPRequestHandler):
     def _json(self, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"} | (headers or {}))
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: Fault | None = None) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self._write(body, fault)
+            self._write(body)
 
-    def _write(self, body: bytes, fault: Fault | None) -> None:
+    def _write(self, body: bytes) -> None:
+        fault = self.fault
         end = fault.after_bytes if isinstance(fault, Cut) else len(body)
         size = fault.piece_bytes if isinstance(fault, Slow) else PIECE_BYTES
         for start in range(0, min(end, len(body)), size):

@@ -1,8 +1,11 @@
 """Repositories with revisions, kept in memory."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+import yaml
 
 # Larger files are stored with Git LFS, and have a sha256 instead of git's own hash.
 LFS_FROM_BYTES = 4096
@@ -72,6 +75,7 @@ class Repository:
             "gated": self.gated or False,
             "disabled": False,
             "tags": [],
+            "cardData": self._card_data(sha),
             "downloads": 0,
             "likes": 0,
             "siblings": [
@@ -79,6 +83,14 @@ class Repository:
                 for path, file in self.commits[sha].items()
             ],
         }
+
+    def _card_data(self, sha: str) -> Any:
+        readme = self.commits[sha].get("README.md")
+        head = re.match(rb"---\n(.*?)\n---\n", readme.content, re.DOTALL) if readme else None
+        try:
+            return yaml.safe_load(head[1]) if head else None
+        except yaml.YAMLError:
+            return None
 
     def tree(self, sha: str, folder: str, recursive: bool) -> list[dict[str, Any]]:
         inside = f"{folder}/" if folder else ""

@@ -70,8 +70,11 @@ class Hub:
         self.readers[token] = Reader(name, frozenset(repositories))
         return token
 
-    def fault(self, path: str, fault: Fault, *, times: int = 1, method: str = "GET") -> None:
-        """The next `times` requests for a path that ends so, on either server, go wrong in this way."""
+    def fault(self, path: str, fault: Fault | None, *, times: int = 1, method: str = "GET") -> None:
+        """The next `times` requests for a path that ends so, on either server, go wrong in this way; with None, well.
+
+        Several for one path follow each other.
+        """
         with self._lock:
             self._faults.append([path, method, fault, times])
 
@@ -80,7 +83,7 @@ class Hub:
             for entry in self._faults:
                 if entry[3] and entry[1] == method and path.endswith(entry[0]):
                     entry[3] -= 1
-                    fault: Fault = entry[2]
+                    fault: Fault | None = entry[2]
                     return fault
         return None
 

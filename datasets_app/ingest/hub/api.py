@@ -26,7 +26,12 @@ MOST_FILES = 50_000
 # The client does not try an API call again by itself.
 WAITS_SECONDS = (0.5, 1.5)
 # Nothing is told to anybody about this server, and a token that lies on its disk is nobody's here.
-SETTINGS = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+SETTINGS = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_VERBOSITY": "error",
+}
 
 
 def settle_environment() -> None:

@@ -70,8 +70,11 @@ def files_by_split(paths: list[str], parameters: dict[str, Any], repository: Rep
             patterns = get_data_patterns(base) if named is None else sanitize_patterns(named)
     except EmptyDatasetError:
         raise _nothing_to_read(paths, repository) from None
-    splits = {split: _matching(split, names, base, repository) for split, names in patterns.items()}
-    return _tabular({split: files for split, files in splits.items() if files}, paths, repository)
+    splits = {str(split): _matching(str(split), names, base, repository) for split, names in patterns.items()}
+    tables = {split: _tables(files, paths, repository) for split, files in splits.items() if files}
+    if not tables:
+        raise _nothing_to_read(paths, repository)
+    return tables
 
 
 def kind_of_file(path: str) -> tuple[str, str]:
@@ -97,21 +100,21 @@ def _matching(split: str, patterns: list[str], base: str, repository: Repository
     return [file.removeprefix(f"{BASE}/") for file in found]
 
 
-def _tabular(splits: dict[str, list[str]], paths: list[str], repository: Repository) -> dict[str, list[str]]:
-    """The files `datasets` would read: those of the most frequent kind of the repository."""
+def _tables(files: list[str], paths: list[str], repository: Repository) -> list[str]:
+    """The files `datasets` would read of a split: those of the kind that most of them have."""
     from datasets.load import infer_module_for_data_files_list
     from datasets.packaged_modules import _MODULE_TO_EXTENSIONS
 
-    files = [file for names in splits.values() for file in names if not file.lower().endswith(".zip")]
-    module, _ = infer_module_for_data_files_list(files)
+    # `datasets` would look into archives.
+    module, _ = infer_module_for_data_files_list([file for file in files if not file.lower().endswith(".zip")])
     if module not in TABULAR:
         raise _nothing_to_read(paths, repository)
     extensions = tuple(extension for extension in _MODULE_TO_EXTENSIONS[module] if extension != ".zip")
-    kept = {split: [file for file in names if _has_extension(file, extensions)] for split, names in splits.items()}
-    unread = next((file for names in kept.values() for file in names if not kind_of_file(file)[0]), None)
+    kept = [file for file in files if _has_extension(file, extensions)]
+    unread = next((file for file in kept if not kind_of_file(file)[0]), None)
     if unread:
         raise NotTabular(f"{unread} in {repository.name} is packed in a way that is not read.", WOULD_NEED)
-    return {split: names for split, names in kept.items() if names}
+    return kept
 
 
 def _has_extension(path: str, extensions: tuple[str, ...]) -> bool:
