@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,10 +113,8 @@ def test_the_token_is_nowhere_but_in_the_request(hub, child, tmp_path, capfd):
     told = answers(child, do="look_up", of="dataset", name=NAME, token=CANARY)
     told += answers(child, **download_request(hub, tmp_path / "a", token=CANARY))
 
-    process = f"/proc/{child.pid}"
     for place in ("cmdline", "environ"):
-        with open(f"{process}/{place}", "rb") as stream:
-            assert CANARY.encode() not in stream.read()
+        assert CANARY.encode() not in Path(f"/proc/{child.pid}/{place}").read_bytes()
     assert CANARY not in json.dumps(told)
     assert CANARY not in "".join(capfd.readouterr())
     assert all(CANARY.encode() not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
@@ -127,8 +126,7 @@ def test_a_token_of_the_server_is_never_sent_for_a_user(hub, child, monkeypatch,
     hub.add(NAME, {PATH: CONTENT, "README.md": card()})
     hub.add_token(CANARY)
     if where == "file":
-        with open(f"{os.environ['HF_HOME']}/token", "w") as stream:
-            stream.write(CANARY)
+        Path(os.environ["HF_HOME"], "token").write_text(CANARY)
     else:
         monkeypatch.setenv("HF_TOKEN", CANARY)
 

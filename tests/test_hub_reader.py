@@ -226,11 +226,18 @@ def test_a_web_page_instead_of_data_is_told(stories, tmp_path, hourglass):
 
 
 def test_a_web_page_that_claims_to_be_data_is_told_too(stories, tmp_path, hourglass):
-    page = b"<!DOCTYPE html><title>x</title>".ljust(len(CONTENT))
-    stories.fault(PATH, Unlike(page))
+    stories.fault(PATH, Unlike(b"<!DOCTYPE html><title>x</title>"))
 
     with pytest.raises(JobError, match="sends a web page"):
         fetch(stories, tmp_path / "a", hourglass)
+
+
+def test_data_that_begins_as_a_web_page_does_is_data(hub, tmp_path, hourglass):
+    hub.add(NAME, {PATH: b"<html><p>One page to a line</html>\n" * 9000})
+
+    fetch(hub, tmp_path / "a", hourglass)
+
+    assert (tmp_path / "a").exists()
 
 
 def test_a_hub_that_is_down_is_unreachable_after_five_tries(stories, tmp_path, hourglass):

@@ -35,10 +35,10 @@ def access_to(hub: Hub, token: str | None = None, *hosts: str) -> HubAccess:
     return HubAccess(hub.endpoint, token, hosts)
 
 
-def remote_file(hub: Hub, name: str, path: str, kind: str = DATASET, **changes: Any) -> RemoteFile:
-    """A file of `main`, as a look-up would name it."""
-    repository = hub.repositories[kind, name]
+def remote_file(hub: Hub, name: str, path: str, **changes: Any) -> RemoteFile:
+    """A file of a dataset's `main`, as a look-up would name it."""
+    repository = hub.repositories[DATASET, name]
     sha = repository.names["main"]
     file = repository.commits[sha][path]
     digests = {"sha256": file.sha256} if file.is_lfs else {"blob_sha1": file.blob_id}
-    return RemoteFile(Repository(kind, name), sha, path, len(file.content), **{**digests, **changes})
+    return RemoteFile(Repository(DATASET, name), sha, path, len(file.content), **{**digests, **changes})

@@ -25,7 +25,7 @@ class Card:
     @property
     def licence(self) -> str:
         said: Any = self.data.get("license") or ""
-        return ", ".join(str(name) for name in said) if isinstance(said, list) else str(said)
+        return plain(", ".join(map(str, said)) if isinstance(said, list) else str(said))
 
     @property
     def description(self) -> str:

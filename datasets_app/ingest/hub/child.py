@@ -16,6 +16,7 @@ from datasets_app.ingest.preview import PREVIEW_ROWS
 
 
 def handle(request: Message) -> Iterator[Message]:
+    """Answers `look_up`, `preview` and `download`, as docs/hub.md lists them; the endpoint is this server's own."""
     with disk_full_explained():
         yield from _answer(request)
 

@@ -3,6 +3,7 @@
 import io
 import tempfile
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,9 +50,8 @@ def preview_rows(
 def _write_first_rows(file: RemoteFile, connection: Connection, path: Path, rows: int) -> None:
     remote = open_parquet(file, connection)
     try:
-        batches = remote.iter_batches(rows, row_groups=[0], use_threads=False) if remote.num_row_groups else iter(())
-        table = pa.Table.from_batches([batch for batch, _ in zip(batches, (0,), strict=False)], remote.schema_arrow)
-        parquet.write_table(table, path)
+        batches = remote.iter_batches(rows, row_groups=[0], use_threads=False) if remote.num_row_groups else ()
+        parquet.write_table(pa.Table.from_batches(islice(batches, 1), remote.schema_arrow), path)
     except READ_ERRORS as error:
         raise damaged(file) from error
 

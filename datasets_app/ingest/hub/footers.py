@@ -13,7 +13,7 @@ from datasets_app.ingest.parquet import READ_ERRORS
 
 # A request at the end of a file is likely to have the whole footer in it.
 TAIL_BYTES = 64 << 10
-MOST_BYTES = 32 << 20
+MOST_BYTES = 64 << 20
 
 
 class RangedFile(io.RawIOBase):

@@ -13,6 +13,8 @@ from datasets_app.errors import disk_full_explained
 from datasets_app.ingest.hub.remote import RemoteFile
 
 READ_BYTES = 1 << 20
+# Left to the end, bringing a large file to a slow disk could take longer than a child may be silent.
+SYNC_BYTES = 64 << 20
 DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -76,6 +78,8 @@ class PartFile:
             view = memoryview(piece)
             while view:
                 view = view[self._stream.write(view) :]
+            if self.bytes // SYNC_BYTES != (self.bytes + len(piece)) // SYNC_BYTES:
+                os.fsync(self._stream.fileno())
         self._hash(piece)
 
     def restart(self) -> None:

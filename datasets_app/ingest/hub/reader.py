@@ -158,7 +158,7 @@ class _Download:
         if response.status_code == PART and _first_byte(response) != part.bytes:
             return False
         if _whole_length(response) not in (None, part.file.bytes):
-            raise WrongContent
+            raise self._html(response) if _is_html(response) else WrongContent
         if not part.bytes:
             part.begin(etag, "" if validator.startswith("W/") else validator)
         return True
@@ -166,8 +166,6 @@ class _Download:
     def _append(self, response: httpx2.Response) -> Iterator[Received]:
         part = self.part
         for piece in response.iter_raw():
-            if not part.bytes and piece.lstrip()[: len(HTML_STARTS[0])].lower().startswith(HTML_STARTS):
-                raise self._html(response)
             if part.bytes + len(piece) > part.file.bytes:
                 raise WrongContent
             part.append(piece)
@@ -186,6 +184,10 @@ def _etag_of(headers: httpx2.Headers) -> str:
     """What the Hub calls the content, be it stored here or elsewhere."""
     said = str(headers.get("X-Linked-Etag") or headers.get("ETag", ""))
     return said.removeprefix("W/").strip('"')
+
+
+def _is_html(response: httpx2.Response) -> bool:
+    return next(response.iter_raw(), b"").lstrip().lower().startswith(HTML_STARTS)
 
 
 def _first_byte(response: httpx2.Response) -> int | None:
