@@ -80,7 +80,9 @@ class Child:
             raise
         # The child is idle again: from here on it is kept, also when nobody asks for more.
         if "failed" in last:
-            raise JobError(last["failed"], last.get("advice", ""))
+            failure = JobError(last["failed"], last.get("advice", ""))
+            failure.kind = last.get("kind", "")
+            raise failure
         yield last
 
     def close(self) -> None:
@@ -236,7 +238,7 @@ def _environment(life_end: int, memory_limit_bytes: int) -> dict[str, str]:
 def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
     """The child's side: answer requests with the messages of `handle`, until the parent is gone.
 
-    A JobError becomes `{"failed", "advice"}`; anything else, a Rust panic included, ends the process.
+    A JobError becomes `{"failed", "advice", "kind"}`; anything else, a Rust panic included, ends the process.
     """
     _limit_this_process()
     sys.meta_path.insert(0, WithoutPandas())
@@ -271,7 +273,7 @@ def _answer(handle: Callable[[Message], Iterator[Message]], request: Message) ->
     try:
         yield from handle(request)
     except JobError as error:
-        yield {"failed": str(error), "advice": error.advice}
+        yield {"failed": str(error), "advice": error.advice, "kind": error.kind}
 
 
 def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:

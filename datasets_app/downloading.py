@@ -122,7 +122,9 @@ def download_dataset(
                 **hold,
             )
             DownloadShard.objects.bulk_create(
-                DownloadShard(job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"])
+                DownloadShard(
+                    job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"]
+                )
                 for index, (split, file) in enumerate(files)
             )
             job.tell("queued", "Download queued.", user)
@@ -143,9 +145,7 @@ def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[tuple[str, 
     """With the split of each, in the order of the listing. JobError for a split that is not there."""
     known = [split["name"] for split in listing["splits"]]
     if missing := [split for split in splits if split not in known]:
-        raise JobError(
-            f"{listing['name']} has no split called {missing[0]}.", f"Choose among {', '.join(known)}."
-        )
+        raise JobError(f"{listing['name']} has no split called {missing[0]}.", f"Choose among {', '.join(known)}.")
     if not splits:
         raise JobError("No split is chosen.", f"Choose among {', '.join(known)}.")
     return [(split["name"], file) for split in listing["splits"] if split["name"] in splits for file in split["files"]]

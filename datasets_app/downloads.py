@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar

@@ -8,8 +8,11 @@ from datasets_app.masking import masked
 class JobError(Exception):
     """An expected failure, told to the user: what happened and where, and in `advice` what to do about it.
 
-    Its texts may quote others' errors, so tokens are masked in them.
+    Its texts may quote others' errors, so tokens are masked in them. `kind` is "" or a word for code that has to tell
+    failures apart; it comes over a child's pipe too.
     """
+
+    kind: str = ""
 
     def __init__(self, message: str, advice: str = "") -> None:
         super().__init__(masked(message))

@@ -47,7 +47,7 @@ class LookUpForm(forms.Form):
         field = self.fields["token"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = HubToken.objects.of(user)
-        field.label_from_instance = lambda token: f"{token.name} ({token.shown})"  # type: ignore[method-assign]
+        field.label_from_instance = lambda obj: f"{obj.name} ({obj.shown})"  # type: ignore[method-assign]
         field.error_messages["invalid_choice"] = "This token is not there any more. Choose another one."
 
     def clean_repository(self) -> str:

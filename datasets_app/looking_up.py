@@ -29,7 +29,7 @@ def answer(question: LookUp) -> None:
     try:
         question.settle(asked(question))
     except JobError as error:
-        question.refuse(str(error), error.advice)
+        question.refuse(str(error), error.advice, error.kind)
     except ChildDied as death:
         question.refuse(f"Asking the Hub {death}.", "Try again.")
     except Exception:
@@ -43,12 +43,20 @@ def asked(question: LookUp) -> dict[str, Any]:
     return ask_hub(question.of, question.repository, question.revision, question.configuration or None, token)
 
 
-def ask_hub(of: str, repository: str, revision: str, configuration: str | None, token: str | None) -> dict[str, Any]:
+def ask_hub(
+    of: str,
+    repository: str,
+    revision: str,
+    configuration: str | None,
+    token: str | None,
+    *,
+    is_previewed: bool = True,
+) -> dict[str, Any]:
     """Takes some seconds, and at most half a minute. JobError for whatever the Hub refuses; ChildDied."""
     access = {"token": token, "allowed_hosts": settings.HUB_HOSTS}
     request = {"do": "look_up", "of": of, "name": repository, "revision": revision, "configuration": configuration}
     listing = ask(request | access)
-    if of != LookUp.Of.DATASET:
+    if of != LookUp.Of.DATASET or not is_previewed:
         return {"listing": listing}
     file = next((file for split in listing["splits"] for file in split["files"]), None)
     if file is None:
@@ -57,6 +65,12 @@ def ask_hub(of: str, repository: str, revision: str, configuration: str | None, 
         return {"listing": listing, "preview": ask({"do": "preview", "file": file, "rows": PREVIEW_ROWS} | access)}
     except JobError as error:
         return {"listing": listing, "problem": f"{error} {error.advice}"}
+
+
+def close() -> None:
+    """End this thread's child; the next question starts another one."""
+    if hasattr(_local, "child"):
+        _local.child.close()
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class LookUp(models.Model):
     asked_at = models.DateTimeField(null=True, blank=True)
     # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them.
     answer = models.JSONField(default=dict, blank=True)
+    # As JobError.kind has it.
+    kind = models.CharField(max_length=30, blank=True)
     failure = MaskedTextField(blank=True)
     advice = MaskedTextField(blank=True)
 
@@ -95,5 +97,6 @@ class LookUp(models.Model):
     def settle(self, answer: dict[str, Any]) -> None:
         LookUp.objects.filter(pk=self.pk).update(state=self.State.ANSWERED, answer=answer)
 
-    def refuse(self, failure: str, advice: str) -> None:
-        LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, failure=failure, advice=advice)
+    def refuse(self, failure: str, advice: str, kind: str = "") -> None:
+        why = {"failure": failure, "advice": advice, "kind": kind}
+        LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, **why)

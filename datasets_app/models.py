@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 from django.urls import reverse
 
 from datasets_app import live, storage
+from datasets_app.downloads import Download, DownloadShard  # noqa: F401 - as above
 from datasets_app.errors import JobError
 from datasets_app.fields import MaskedTextField
 from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for models here
 from datasets_app.ingest.messages import is_messages
-from datasets_app.downloads import Download, DownloadShard  # noqa: F401 - as above
 from datasets_app.jobs import RETRIABLE, Job, Status, from_now
 from datasets_app.lookups import LookUp  # noqa: F401 - as above
 from datasets_app.shards import Shard

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.browser", "tests.hub.fixtures"]
 
 
 @pytest.fixture

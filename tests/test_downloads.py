@@ -1,0 +1,254 @@
+"""Downloads from a real Hub on loopback, through the real child, slot, importer and database."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from datasets_app import keeper, looking_up, storage
+from datasets_app.downloading import DownloadWork, download_dataset
+from datasets_app.downloads import Download, DownloadShard
+from datasets_app.errors import JobError
+from datasets_app.hub_tokens import HubToken
+from datasets_app.importing import ImportWork
+from datasets_app.jobs import Stage, Status
+from datasets_app.looking_up import ask_hub
+from datasets_app.models import Dataset, Sample
+from datasets_app.progress import Progress
+from datasets_app.slots import Slot
+from tests import real
+from tests.hub.examples import csv_bytes, jsonl_bytes, parquet_bytes
+from tests.hub.faults import Cut, Slow, Unlike
+from tests.hub.faults import Status as Answer
+from tests.hub.fixtures import CANARY, hub  # noqa: F401 - a fixture
+from tests.hub.server import Hub
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"
+
+
+@pytest.fixture(autouse=True)
+def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    settings.HUB_ENDPOINT = hub.endpoint
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    looking_up.close()  # a child knows only the Hub that was there when it began
+
+
+@pytest.fixture
+def stories(hub: Hub) -> str:  # noqa: F811
+    hub.add("lab/stories", {TRAIN: parquet_bytes(300), TEST: parquet_bytes(40, 300)})
+    return "lab/stories"
+
+
+def listed(name: str, token: str | None = None) -> dict[str, Any]:
+    return dict(ask_hub("dataset", name, "main", None, token)["listing"])
+
+
+def downloading(name: str, splits: list[str] | None = None, token: HubToken | None = None, **fields: Any) -> Download:
+    listing = listed(name, token.reveal() if token else None)
+    chosen = splits or [split["name"] for split in listing["splits"]]
+    dataset, _ = download_dataset(listing, name.rpartition("/")[2], chosen, "here", token=token, **fields)
+    return Download.objects.get(dataset=dataset)
+
+
+def brought_in() -> Dataset:
+    real.work_off(DownloadWork())
+    real.work_off(ImportWork())
+    return Dataset.objects.select_related("import_job").get()
+
+
+def test_a_dataset_of_the_hub_becomes_one_of_ours(stories: str) -> None:
+    job = downloading(stories)
+
+    dataset = brought_in()
+
+    job.refresh_from_db()
+    assert (job.status, job.stage) == (Status.READY, Stage.COMPLETE)
+    assert dataset.is_ready
+    assert {split["name"]: split["rows"] for split in dataset.splits} == {"train": 300, "test": 40}
+    assert dataset.text_column == "text"
+    assert not storage.download_dir(job.pk).exists()
+    told = [event.text.partition(" in ")[0].partition(",")[0] for event in dataset.events.filter(kind="ready")]
+    assert told == ["Import finished: 340 rows", "Download finished: 2 files"]
+
+
+def test_only_the_chosen_splits_are_fetched(hub: Hub, stories: str) -> None:  # noqa: F811
+    downloading(stories, ["test"])
+    asked_before = len(hub.asked_for(TRAIN))
+
+    dataset = brought_in()
+
+    assert [split["name"] for split in dataset.splits] == ["test"]
+    assert len(hub.asked_for(TRAIN)) == asked_before
+
+
+def test_the_same_request_twice_joins_the_first(stories: str) -> None:
+    listing = listed(stories)
+
+    first, is_new = download_dataset(listing, "one", ["train", "test"], "here")
+    second, is_new_again = download_dataset(listing, "two", ["test", "train"], "here")
+    other, is_other = download_dataset(listing, "three", ["test"], "here")
+
+    assert (first.pk, is_new, is_new_again, is_other) == (second.pk, True, False, True)
+    assert other.pk != first.pk
+
+
+def test_what_was_deleted_is_not_joined(stories: str) -> None:
+    listing = listed(stories)
+    first, _ = download_dataset(listing, "one", ["test"], "here")
+    first.mark_for_deletion(None)
+
+    second, is_new = download_dataset(listing, "one", ["test"], "here")
+
+    assert is_new
+    assert second.pk != first.pk
+
+
+def test_a_cut_body_goes_on_where_it_was_cut(hub: Hub) -> None:  # noqa: F811
+    hub.add("lab/long", {"train.jsonl": jsonl_bytes(20_000)})
+    downloading("lab/long")
+    before = len(hub.asked_for("train.jsonl"))
+    hub.fault("train.jsonl", Cut(1_000_000))
+
+    dataset = brought_in()
+
+    assert dataset.rows == 20_000
+    assert [asked.range for asked in hub.asked_for("train.jsonl")[before:]] == [None, "bytes=1000000-"]
+
+
+def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:  # noqa: F811
+    hub.add("lab/slow", {"train.jsonl": jsonl_bytes(20_000)})
+    job = downloading("lab/slow")
+    before = len(hub.asked_for("train.jsonl"))
+    hub.fault("train.jsonl", Slow(0.05, 64 << 10))
+    thread = threading.Thread(target=real.work_off, args=[DownloadWork()])
+    thread.start()
+    while not DownloadShard.objects.filter(job=job, bytes_done__gt=0).exists():
+        threading.Event().wait(0.05)
+    assert job.cancel(None)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert real.fresh(job).status == Status.CANCELLED
+
+    real.fresh(job).requeue(None)
+    dataset = brought_in()
+
+    assert dataset.rows == 20_000
+    last = hub.asked_for("train.jsonl")[before:][-1]
+    assert last.range is not None
+    assert int(last.range.removeprefix("bytes=").rstrip("-")) > 0
+
+
+def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:  # noqa: F811
+    hub.add("lab/busy", {"train.csv": csv_bytes(50)})
+    job = downloading("lab/busy")
+    hub.fault("train.csv", Answer(429, {"Retry-After": "2"}))
+    seen: list[int] = []
+    learn = DownloadWork.learn
+
+    class Watched(DownloadWork):
+        def learn(self, job: Any, message: dict[str, Any]) -> None:
+            learn(self, job, message)
+            seen.append(Download.objects.get(pk=job.pk).waiting_seconds)
+
+    real.work_off(Watched())
+
+    assert 1 <= seen[0] <= 2
+    assert real.fresh(job).status == Status.READY
+    assert "asks to wait" in real.fresh(job).waits_for
+
+
+def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: str) -> None:  # noqa: F811
+    job = downloading(stories, ["test"])
+    hub.fault(TEST, Unlike(), times=10)
+
+    real.work_off(DownloadWork())
+
+    failed = real.fresh(job)
+    assert failed.status == Status.FAILED
+    assert TEST in failed.failure
+    assert not Dataset.objects.get().begun_import
+
+
+def test_a_gated_dataset_needs_its_token_until_the_end(hub: Hub, db: None) -> None:  # noqa: F811
+    hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
+    hub.add_token(CANARY, "lab/gated")
+    user = User.objects.create_user("ada")
+    token = HubToken.store(user, "once", CANARY, kept=False)
+    with pytest.raises(JobError, match="gated"):
+        listed("lab/gated")
+
+    job = downloading("lab/gated", token=token, created_by=user)
+    dataset = brought_in()
+
+    assert dataset.rows == 50
+    assert real.fresh(job).status == Status.READY
+    assert not HubToken.objects.exists()
+
+
+def test_a_download_whose_token_was_deleted_says_so(hub: Hub, db: None) -> None:  # noqa: F811
+    hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
+    hub.add_token(CANARY, "lab/gated")
+    user = User.objects.create_user("ada")
+    token = HubToken.store(user, "mine", CANARY)
+    job = downloading("lab/gated", token=token, created_by=user)
+    token.delete()
+
+    real.work_off(DownloadWork())
+
+    assert real.fresh(job).failure == "The token of this download has been deleted."
+
+
+@pytest.mark.parametrize("rows", [1, 150, 299, 300, 301, 5000])
+def test_only_the_first_rows_of_each_split_are_kept(hub: Hub, rows: int) -> None:  # noqa: F811
+    files = {f"data/train-{part:05d}-of-00003.parquet": parquet_bytes(150, part * 150) for part in range(3)}
+    hub.add("lab/parts", {**files, TEST: parquet_bytes(200)})
+    downloading("lab/parts", rows=rows)
+
+    dataset = brought_in()
+
+    counts = {split["name"]: split["rows"] for split in dataset.splits}
+    assert counts == {"train": min(rows, 450), "test": min(rows, 200)}
+    assert dataset.rows == sum(counts.values())
+    assert sum(part.rows for part in dataset.parts.all()) == dataset.rows
+
+
+def test_a_deleted_dataset_leaves_nothing_of_its_download(stories: str) -> None:
+    job = downloading(stories)
+    slot = Slot(DownloadWork())
+    slot.work_once()
+    slot.close()
+    assert any(storage.download_dir(job.pk).iterdir())
+
+    Dataset.objects.get().mark_for_deletion(None)
+    keeper.delete_datasets()
+
+    assert not storage.download_dir(job.pk).exists()
+    assert not Download.objects.exists()
+
+
+def test_resumed_bytes_are_part_of_no_rate(hub: Hub) -> None:  # noqa: F811
+    hub.add("lab/long", {"train.jsonl": jsonl_bytes(20_000)})
+    job = downloading("lab/long")
+    shard = DownloadShard.objects.get(job=job)
+    shard.path.parent.mkdir(parents=True)
+    whole = jsonl_bytes(20_000)
+    shard.path.write_bytes(whole)  # killed when it had just been renamed
+
+    real.work_off(DownloadWork())
+
+    done = Download.objects.with_counts().get(pk=job.pk)
+    assert done.status == Status.READY
+    assert Progress(done).percent == 100
+    assert not Sample.objects.filter(job_id=job.pk).exists()
+
+
+def test_a_download_that_does_not_fit_the_disk_is_refused(stories: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "free_bytes", lambda: 10)
+
+    with pytest.raises(JobError, match=r"the disk has 0\.0 GB left"):
+        downloading(stories)
+
+    assert not Dataset.objects.exists()
