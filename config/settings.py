@@ -153,8 +153,16 @@ WHITENOISE_MAX_AGE = 60
 FILE_UPLOAD_TEMP_DIR = SCRATCH_ROOT
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 SOCKETS_PER_USER = env.number("TOKENYARD_SOCKETS_PER_USER", 200)
 UPLOAD_LIMIT_BYTES = env.number("TOKENYARD_UPLOAD_LIMIT_GB", 50) * 10**9
+UPLOAD_CHUNK_BYTES = 8 * 2**20
+# The addresses that take more than a form's worth of bytes, and how much; only who is signed in may send that.
+BODY_LIMITS = {
+    "/datasets/add/": UPLOAD_LIMIT_BYTES + DATA_UPLOAD_MAX_MEMORY_SIZE,
+    "/datasets/uploads/<uuid>/<number>/": UPLOAD_CHUNK_BYTES,
+    "/tokenizers/add/": 210 * 10**6,
+}
 
 BROKER = "config.broker.broker"
 SLOTS = env.number("TOKENYARD_SLOTS", os.cpu_count() or 1)
