@@ -9,7 +9,7 @@ from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from datasets_app import races, uploads
+from datasets_app import races, sending, uploads
 from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, UploadForm, proposed_name
@@ -26,11 +26,30 @@ INVALID = 422
 @require_http_methods(["GET", "POST"])
 def add(request: Request) -> HttpResponseBase:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    if request.method == "POST" and form.is_valid():
-        upload = uploads.receive(form.cleaned_data["files"], request.user)
+    if request.method == "POST" and form.is_valid() and (upload := received(form, request)):
         return redirect("datasets:preview", upload.pk)
-    status = INVALID if request.method == "POST" else 200
-    return render(request, "datasets/add.html", {"section": "datasets", "form": form}, status=status)
+    return ways(request, form)
+
+
+def ways(request: Request, form: UploadForm) -> HttpResponseBase:
+    """The page with every way to bring files in; with what is on its way already."""
+    context = {
+        "section": "datasets",
+        "form": form,
+        "waiting": list(Upload.objects.of(request.user).waiting()),
+    }
+    return render(request, "datasets/add.html", context, status=INVALID if request.method == "POST" else 200)
+
+
+def received(form: UploadForm, request: Request) -> Upload | None:
+    """None if the form has an error now."""
+    files = form.cleaned_data["files"]
+    try:
+        sending.check_room(request.user, sum(file.size for file in files))
+    except JobError as error:
+        form.add_error("files", f"{error} {error.advice}")
+        return None
+    return uploads.receive(files, request.user)
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,7 +94,7 @@ def choose(request: Request, upload: Upload, failed: Import | None = None) -> Ht
 
 def own_upload(request: Request, upload_id: uuid.UUID) -> Upload:
     """What is not imported yet is nobody else's to see."""
-    upload = get_object_or_404(Upload, pk=upload_id)
+    upload = get_object_or_404(Upload, pk=upload_id, is_whole=True)
     if upload.created_by_id != request.user.pk:
         raise Http404("There is no such upload.")
     return upload

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 # The files and folders of an attempt carry its lease token.
 TOKEN = re.compile(r"[0-9a-f]{32}")
-UPLOADS_KEPT = timedelta(days=1)
 WORKERS_LISTED = timedelta(hours=1)
 
 
@@ -66,10 +65,9 @@ def delete_datasets() -> None:
 
 
 def sweep() -> None:
-    """Forgotten uploads, files of attempts that are over, workers long gone."""
-    for upload in Upload.objects.filter(created_at__lt=from_now(-UPLOADS_KEPT), imports=None):
-        storage.remove(storage.upload_dir(upload.pk))
-        upload.delete()
+    """Uploads that nobody sends on or imports, files of attempts that are over, workers long gone."""
+    for upload in Upload.objects.forgotten():
+        upload.forget()
     Worker.objects.filter(seen_at__lt=from_now(-WORKERS_LISTED)).delete()
     live = _live_tokens()
     for folder in (Path(settings.SCRATCH_ROOT), *_staging_dirs()):

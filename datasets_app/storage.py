@@ -93,6 +93,19 @@ def write(path: Path, content: bytes) -> None:
     _fsync(path.parent)
 
 
+def size_of(path: Path) -> int:
+    """0 where there is no such file yet."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def free_bytes() -> int:
+    root().mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(root()).free
+
+
 def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
