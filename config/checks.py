@@ -48,6 +48,13 @@ def the_largest_row_fits_a_child(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register
+def folders_to_import_from_are_there(**kwargs: Any) -> list[CheckMessage]:
+    lost = [folder for folder in settings.IMPORT_DIRS if not folder.is_dir()]
+    hint = "Mount it, or take it out of TOKENYARD_IMPORT_DIRS."
+    return [Warning(f"{folder} is no folder of this machine.", hint=hint, id="tokenyard.W005") for folder in lost]
+
+
 @register(deploy=True)
 def many_machines_share_one_key(**kwargs: Any) -> list[CheckMessage]:
     if settings.EMBEDDED_REDIS or (settings.VAR / "secret.key").exists() is False:

@@ -45,6 +45,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
+def folders(name: str) -> list[Path]:
+    """Absolute ones, which need not be there yet."""
+    found = [Path(word).expanduser() for word in words(name)]
+    for folder in found:
+        if not folder.is_absolute() or ".." in folder.parts:
+            raise ImproperlyConfigured(f"{name} has {str(folder)!r}: give whole paths that start with /.")
+    return found
+
+
 def key_file(path: Path) -> str:
     """The secret in `path`, made on the first start; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)

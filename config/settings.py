@@ -158,6 +158,7 @@ SOCKETS_PER_USER = env.number("TOKENYARD_SOCKETS_PER_USER", 200)
 UPLOAD_LIMIT_BYTES = env.number("TOKENYARD_UPLOAD_LIMIT_GB", 50) * 10**9
 UPLOAD_QUOTA_BYTES = env.number("TOKENYARD_UPLOAD_QUOTA_GB", 200) * 10**9
 UPLOAD_CHUNK_BYTES = 8 * 2**20
+IMPORT_DIRS = env.folders("TOKENYARD_IMPORT_DIRS")
 # The addresses that take more than a form's worth of bytes, and how much; only who is signed in may send that.
 BODY_LIMITS = {
     "/datasets/add/": UPLOAD_LIMIT_BYTES + DATA_UPLOAD_MAX_MEMORY_SIZE,

@@ -270,7 +270,8 @@ class Upload(models.Model):
     touched_at = models.DateTimeField(db_default=Now())
     # Of those that are sent in pieces only at the end; how far each file is says its size on disk.
     is_whole = models.BooleanField(default=True)
-    # [{"name", "stored", "kind", "bytes", "modified"}]: only `stored`, a number of ours, is ever part of a path.
+    # [{"name", "stored", "kind", "bytes", "modified"}]: only `stored`, a number of ours, is ever part of a path. A file
+    # that lies on the server has a "path" instead, which was checked, and is read where it is.
     files = models.JSONField(default=list)
 
     objects = UploadQuerySet.as_manager()
@@ -282,12 +283,24 @@ class Upload(models.Model):
         return f"{len(self.files)} files of {self.created_by}"
 
     @property
+    def source(self) -> str:
+        return Dataset.Source.SERVER if self.is_on_server else Dataset.Source.UPLOAD
+
+    @property
+    def is_on_server(self) -> bool:
+        return any("path" in file for file in self.files)
+
+    @property
     def bytes(self) -> int:
         """That it takes here, or will."""
-        return sum(file["bytes"] for file in self.files)
+        return 0 if self.is_on_server else sum(file["bytes"] for file in self.files)
 
     def path(self, file: dict[str, Any]) -> Path:
-        return storage.upload_dir(self.pk) / str(file["stored"])
+        """JobError if a file of the server no longer lies where it may be imported from."""
+        if "path" not in file:
+            return storage.upload_dir(self.pk) / str(file["stored"])
+        storage.check_importable(Path(file["path"]), file["name"])
+        return Path(file["path"])
 
     def sent(self, file: dict[str, Any]) -> int:
         """How many of its bytes are here."""

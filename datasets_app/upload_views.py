@@ -51,7 +51,7 @@ def progress(request: Request, upload_id: uuid.UUID) -> HttpResponseBase:
 def piece(request: Request, upload_id: uuid.UUID, number: int) -> HttpResponseBase:
     """Add the body where the file ends. 409 with where that is, if it is elsewhere than the browser thinks."""
     upload = own(request, upload_id)
-    if number >= len(upload.files):
+    if upload.is_on_server or number >= len(upload.files):
         return JsonResponse({"error": "There is no such file."}, status=NOT_FOUND)
     file = upload.files[number]
     try:

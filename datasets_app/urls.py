@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.list_datasets, name="list"),
     path("overview/", views.overview, name="overview"),
     path("datasets/add/", adding.add, name="add"),
+    path("datasets/add/server/", adding.add_server_files, name="add_server_files"),
     path("datasets/add/<uuid:upload_id>/", adding.preview, name="preview"),
     path("datasets/uploads/", upload_views.begin, name="begin_upload"),
     path("datasets/uploads/<uuid:upload_id>/", upload_views.progress, name="upload"),
