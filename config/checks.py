@@ -50,6 +50,13 @@ def the_largest_row_fits_a_child(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register
+def folders_to_import_from_are_there(**kwargs: Any) -> list[CheckMessage]:
+    lost = [folder for folder in settings.IMPORT_DIRS if not folder.is_dir()]
+    hint = "Mount it, or take it out of TOKENYARD_IMPORT_DIRS."
+    return [Warning(f"{folder} is no folder of this machine.", hint=hint, id="tokenyard.W006") for folder in lost]
+
+
 @register(deploy=True)
 def many_machines_share_their_keys(**kwargs: Any) -> list[CheckMessage]:
     from config import env

@@ -54,6 +54,15 @@ def fresh_secret() -> str:
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
+def folders(name: str) -> list[Path]:
+    """Absolute ones, which need not be there yet."""
+    found = [Path(word).expanduser() for word in words(name)]
+    for folder in found:
+        if not folder.is_absolute() or ".." in folder.parts:
+            raise ImproperlyConfigured(f"{name} has {str(folder)!r}: give whole paths that start with /.")
+    return found
+
+
 def key_file(path: Path, fresh_key: Callable[[], str] = fresh_secret) -> str:
     """The secret in `path`, made on the first start; only its owner may read it."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -156,8 +156,18 @@ WHITENOISE_MAX_AGE = 60
 FILE_UPLOAD_TEMP_DIR = SCRATCH_ROOT
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 2**20
 SOCKETS_PER_USER = env.number("TOKENYARD_SOCKETS_PER_USER", 200)
 UPLOAD_LIMIT_BYTES = env.number("TOKENYARD_UPLOAD_LIMIT_GB", 50) * 10**9
+UPLOAD_QUOTA_BYTES = env.number("TOKENYARD_UPLOAD_QUOTA_GB", 200) * 10**9
+UPLOAD_CHUNK_BYTES = 8 * 2**20
+IMPORT_DIRS = env.folders("TOKENYARD_IMPORT_DIRS")
+# The addresses that take more than a form's worth of bytes, and how much; only who is signed in may send that.
+BODY_LIMITS = {
+    "/datasets/add/": UPLOAD_LIMIT_BYTES + DATA_UPLOAD_MAX_MEMORY_SIZE,
+    "/datasets/uploads/<uuid>/<number>/": UPLOAD_CHUNK_BYTES,
+    "/tokenizers/add/": 210 * 10**6,
+}
 
 # Which Hub is asked is decided here alone, and read by its clients themselves; HF_HOME too.
 HUB_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")

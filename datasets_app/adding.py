@@ -1,18 +1,20 @@
 """Adding a dataset: send the files, look at their first rows, import; and again with changes where that failed."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
-from datasets_app import races, uploads
+from datasets_app import races, sending, server_files, storage, uploads
 from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
-from datasets_app.forms import ImportForm, UploadForm, proposed_name
+from datasets_app.forms import ImportForm, ServerFilesForm, UploadForm, proposed_name
 from datasets_app.importing import TEXT_TYPES
 from datasets_app.ingest.source import TextRows
 from datasets_app.job_views import too_late
@@ -26,11 +28,53 @@ INVALID = 422
 @require_http_methods(["GET", "POST"])
 def add(request: Request) -> HttpResponseBase:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    if request.method == "POST" and form.is_valid():
-        upload = uploads.receive(form.cleaned_data["files"], request.user)
+    if request.method == "POST" and form.is_valid() and (upload := received(form, request)):
         return redirect("datasets:preview", upload.pk)
-    status = INVALID if request.method == "POST" else 200
-    return render(request, "datasets/add.html", {"section": "datasets", "form": form}, status=status)
+    return ways(request, form, ServerFilesForm())
+
+
+@require_POST
+def add_server_files(request: Request) -> HttpResponseBase:
+    """Files that lie on the server already, in the folders that its settings name."""
+    form = ServerFilesForm(request.POST)
+    if form.is_valid() and (upload := named(form, request)):
+        return redirect("datasets:preview", upload.pk)
+    return ways(request, UploadForm(), form)
+
+
+def ways(request: Request, form: UploadForm, server_form: ServerFilesForm) -> HttpResponseBase:
+    """The page with every way to bring files in; with what is on its way already."""
+    context = {
+        "section": "datasets",
+        "form": form,
+        "server_form": server_form,
+        "import_dirs": settings.IMPORT_DIRS,
+        "waiting": [upload for upload in Upload.objects.of(request.user).waiting() if not upload.is_on_server],
+    }
+    return render(request, "datasets/add.html", context, status=INVALID if request.method == "POST" else 200)
+
+
+def received(form: UploadForm, request: Request) -> Upload | None:
+    """None if the form has an error now."""
+    files = form.cleaned_data["files"]
+    try:
+        sending.check_room(request.user, sum(file.size for file in files))
+    except JobError as error:
+        form.add_error("files", f"{error} {error.advice}")
+        return None
+    return uploads.receive(files, request.user)
+
+
+def named(form: ServerFilesForm, request: Request) -> Upload | None:
+    """None if the form has an error now."""
+    try:
+        files, left_out = server_files.find(form.cleaned_data["path"])
+    except JobError as error:
+        form.add_error("path", f"{error} {error.advice}")
+        return None
+    for said in left_out:
+        messages.warning(request, said)
+    return Upload.objects.create(created_by=request.user, files=files)
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,9 +119,11 @@ def choose(request: Request, upload: Upload, failed: Import | None = None) -> Ht
 
 def own_upload(request: Request, upload_id: uuid.UUID) -> Upload:
     """What is not imported yet is nobody else's to see."""
-    upload = get_object_or_404(Upload, pk=upload_id)
+    upload = get_object_or_404(Upload, pk=upload_id, is_whole=True)
     if upload.created_by_id != request.user.pk:
         raise Http404("There is no such upload.")
+    if upload.is_on_server and not all(storage.is_importable(Path(file["path"])) for file in upload.files):
+        raise Http404("Its files no longer lie where they may be imported from.")
     return upload
 
 
@@ -144,7 +190,7 @@ def start_import(form: ImportForm, upload: Upload, request: Request, failed: Imp
     try:
         if failed:
             return replace_dataset(failed, request.user, name, files, **choices)
-        return create_dataset(name, Dataset.Source.UPLOAD, files, created_by=request.user, **choices)
+        return create_dataset(name, upload.source, files, created_by=request.user, **choices)
     except JobError as error:
         form.add_error("name", f"{error} {error.advice}")
         return None

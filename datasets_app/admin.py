@@ -423,7 +423,7 @@ class SampleAdmin(YardAdmin):
 
 @admin.register(Upload)
 class UploadAdmin(YardAdmin):
-    list_display = ("id", "names", "created_by", "age")
+    list_display = ("id", "names", "created_by", "is_whole", "age")
     list_select_related = ("created_by",)
 
     @admin.display(description="Files")

@@ -189,6 +189,15 @@ class UploadForm(forms.Form):
         return files
 
 
+class ServerFilesForm(forms.Form):
+    path = forms.CharField(
+        label="Path, folder or pattern",
+        max_length=4000,
+        error_messages={"required": "Give the path of a file or a folder."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
 class ImportForm(forms.Form):
     """What becomes of an upload: the dataset's name, its text column, the split of each file."""
 

@@ -29,6 +29,9 @@ class ImportWork:
 
     def request(self, claim: Claim, out: Path) -> dict[str, Any]:
         shard: Any = claim.shard
+        upload = claim.job.upload  # type: ignore[attr-defined]
+        if upload is not None and upload.is_on_server:
+            storage.check_importable(Path(shard.path), shard.name)
         return {
             "do": "sample" if shard.kind == SAMPLE else "import",
             "path": shard.path,

@@ -21,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 # The files and folders of an attempt carry its lease token.
 TOKEN = re.compile(r"[0-9a-f]{32}")
-UPLOADS_KEPT = timedelta(days=1)
 WORKERS_LISTED = timedelta(hours=1)
 
 
@@ -86,10 +85,9 @@ def forget_download(dataset: Dataset) -> None:
 
 
 def sweep() -> None:
-    """Forgotten uploads and tokens, files of attempts that are over, workers long gone."""
-    for upload in Upload.objects.filter(created_at__lt=from_now(-UPLOADS_KEPT), imports=None):
-        storage.remove(storage.upload_dir(upload.pk))
-        upload.delete()
+    """Uploads that nobody sends on or imports, forgotten tokens, files of attempts that are over, workers long gone."""
+    for upload in Upload.objects.forgotten():
+        upload.forget()
     HubToken.objects.left_behind().delete()
     LookUp.objects.old().delete()
     Worker.objects.filter(seen_at__lt=from_now(-WORKERS_LISTED)).delete()

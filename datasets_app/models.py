@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 WORKER_SILENCE = timedelta(seconds=15)
 NAME_LENGTH = 120
 LONGEST_FILE_NAME = 300
+UPLOADS_KEPT = timedelta(days=1)
+TOUCHED = timedelta(minutes=1)
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
@@ -259,14 +261,33 @@ class Sample(models.Model):
         return f"{self.second} s"
 
 
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def of(self, user: "User") -> Self:
+        return self.filter(created_by=user)
+
+    def waiting(self) -> Self:
+        """Those of which nothing has been made yet."""
+        return self.filter(imports=None)
+
+    def forgotten(self) -> Self:
+        return self.waiting().filter(touched_at__lt=from_now(-UPLOADS_KEPT))
+
+
 class Upload(models.Model):
-    """Files that were sent and wait for their preview to be confirmed, or for their import to be done."""
+    """Files that are being sent, wait for their preview to be confirmed, or for their import to be done."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
-    # [{"name", "stored", "kind", "bytes"}]: only `stored`, a number of ours, is ever part of a path
+    # When somebody last did something for it; a minute late.
+    touched_at = models.DateTimeField(db_default=Now())
+    # Of those that are sent in pieces only at the end; how far each file is says its size on disk.
+    is_whole = models.BooleanField(default=True)
+    # [{"name", "stored", "kind", "bytes", "modified"}]: only `stored`, a number of ours, is ever part of a path. A file
+    # that lies on the server has a "path" instead, which was checked, and is read where it is.
     files = models.JSONField(default=list)
+
+    objects = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
@@ -274,8 +295,51 @@ class Upload(models.Model):
     def __str__(self) -> str:
         return f"{len(self.files)} files of {self.created_by}"
 
+    @property
+    def source(self) -> str:
+        return Dataset.Source.SERVER if self.is_on_server else Dataset.Source.UPLOAD
+
+    @property
+    def is_on_server(self) -> bool:
+        return any("path" in file for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """That it takes here, or will."""
+        return 0 if self.is_on_server else sum(file["bytes"] for file in self.files)
+
     def path(self, file: dict[str, Any]) -> Path:
-        return storage.upload_dir(self.pk) / str(file["stored"])
+        """JobError if a file of the server no longer lies where it may be imported from."""
+        if "path" not in file:
+            return storage.upload_dir(self.pk) / str(file["stored"])
+        storage.check_importable(Path(file["path"]), file["name"])
+        return Path(file["path"])
+
+    def sent(self, file: dict[str, Any]) -> int:
+        """How many of its bytes are here."""
+        return storage.size_of(self.path(file))
+
+    @property
+    def sent_bytes(self) -> int:
+        return sum(self.sent(file) for file in self.files)
+
+    def touch(self) -> None:
+        """So that the keeper leaves it. Not with every piece: each would be a write to the database."""
+        type(self).objects.filter(pk=self.pk, touched_at__lt=from_now(-TOUCHED)).update(touched_at=Now())
+
+    def finish(self) -> bool:
+        """True once every byte of every file is here."""
+        if not self.is_whole and all(self.sent(file) == file["bytes"] for file in self.files):
+            type(self).objects.filter(pk=self.pk).update(is_whole=True, touched_at=Now())
+            self.is_whole = True
+        return self.is_whole
+
+    def forget(self) -> bool:
+        """Remove it with its files, unless it is being imported."""
+        if not type(self).objects.filter(pk=self.pk, imports=None).delete()[0]:
+            return False
+        storage.remove(storage.upload_dir(self.pk))
+        return True
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from datasets_app.errors import JobError
+
 SPLIT_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 LONGEST_SPLIT_NAME = 64
 RESERVED_SPLIT_NAMES = {"staging", "ledger", "readme.md", "manifest.json", "manifest.json.part", "dataset_dict.json"}
@@ -58,11 +60,6 @@ def tokenizer_path(sha256: str) -> Path:
     return root() / "tokenizers" / sha256 / "tokenizer.json"
 
 
-def free_bytes() -> int:
-    """Left on the disk that datasets are kept on."""
-    return shutil.disk_usage(settings.VAR if not root().exists() else root()).free
-
-
 def scratch_dir(name: str) -> Path:
     """A local folder of one attempt; its owner removes it."""
     path = Path(settings.SCRATCH_ROOT) / name
@@ -105,6 +102,36 @@ def write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     near.replace(path)
     _fsync(path.parent)
+
+
+def is_importable(path: Path) -> bool:
+    """Where it leads, through whatever links, is in one of IMPORT_DIRS, and in no folder of ours."""
+    real, own = os.path.realpath(path), (settings.VAR, settings.STORAGE_ROOT, settings.SCRATCH_ROOT)
+    inside = any(_is_inside(real, folder) for folder in settings.IMPORT_DIRS)
+    return inside and not any(_is_inside(real, folder) for folder in own)
+
+
+def check_importable(path: Path, name: str) -> None:
+    """JobError otherwise. Again before each reading: somebody may have put a link there since."""
+    if not is_importable(path):
+        raise JobError(f"{name} leads out of the folders that may be imported from.", "Choose another file.")
+
+
+def _is_inside(real: str, folder: Path) -> bool:
+    return Path(real).is_relative_to(os.path.realpath(folder))
+
+
+def size_of(path: Path) -> int:
+    """0 where there is no such file yet."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def free_bytes() -> int:
+    root().mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(root()).free
 
 
 def remove(path: Path) -> None:

@@ -1,15 +1,20 @@
 from django.urls import path
 
-from datasets_app import adding, event_views, hub_views, job_views, token_views, views
+from datasets_app import adding, event_views, hub_views, job_views, token_views, upload_views, views
 
 app_name = "datasets"
 urlpatterns = [
     path("", views.list_datasets, name="list"),
     path("overview/", views.overview, name="overview"),
     path("datasets/add/", adding.add, name="add"),
+    path("datasets/add/server/", adding.add_server_files, name="add_server_files"),
     path("datasets/add/<uuid:upload_id>/", adding.preview, name="preview"),
     path("datasets/hub/", hub_views.ask, name="hub"),
     path("datasets/hub/<uuid:question_id>/", hub_views.answer, name="hub_answer"),
+    path("datasets/uploads/", upload_views.begin, name="begin_upload"),
+    path("datasets/uploads/<uuid:upload_id>/", upload_views.progress, name="upload"),
+    path("datasets/uploads/<uuid:upload_id>/remove/", upload_views.remove, name="remove_upload"),
+    path("datasets/uploads/<uuid:upload_id>/<int:number>/", upload_views.piece, name="piece"),
     path("datasets/<uuid:dataset_id>/", views.detail, name="detail"),
     path("datasets/<uuid:dataset_id>/card/", views.card, name="card"),
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),

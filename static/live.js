@@ -68,7 +68,10 @@ function isAnotherPage(current, element) {
   return element.dataset.seen && (element.dataset.seen === NOTHING) !== (current.dataset.seen === NOTHING);
 }
 
-const isUploading = () => [...document.querySelectorAll("input[type=file]")].some((input) => input.files.length);
+function isUploading() {
+  if (document.querySelector("[data-sending]")) return true;
+  return [...document.querySelectorAll("input[type=file]")].some((input) => input.files.length);
+}
 
 function replaceNow(current, element) {
   keepNewerParts(element, current);

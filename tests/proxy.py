@@ -22,6 +22,7 @@ class Proxy:
         self.mangles = False
         self.refuses_sockets = False
         self.refuses_all = False
+        self.bytes_a_second = 0  # of what comes from the tabs; 0 is as fast as it goes
         self.frames = 0
         self.harmed = 0
         self._sockets: set[asyncio.StreamWriter] = set()
@@ -97,7 +98,7 @@ class Proxy:
         try:
             server_writer.write(head)
             answers = self._socket(server_reader, writer) if is_socket else pour(server_reader, writer)
-            await either(answers, pour(reader, server_writer))
+            await either(answers, pour(reader, server_writer, self.bytes_a_second))
         finally:
             server_writer.close()
 
@@ -152,10 +153,12 @@ async def frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
         yield frame + await reader.readexactly(size)
 
 
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bytes_a_second: int = 0) -> None:
     while piece := await reader.read(PIECE_BYTES):
         writer.write(piece)
         await writer.drain()
+        if bytes_a_second:
+            await asyncio.sleep(len(piece) / bytes_a_second)
 
 
 async def either(*ways: "asyncio._CoroutineLike[None]") -> None:

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from datasets_app import keeper, leases, storage, wakeups
 from datasets_app.errors import Cancelled
 from datasets_app.jobs import from_now
-from datasets_app.models import Dataset, Upload, Worker
+from datasets_app.models import UPLOADS_KEPT, Dataset, Upload, Worker
 from datasets_app.shards import Shard
 from tests import factories
 from tokenizations.models import Tokenization, TokenizationShard
@@ -113,7 +113,7 @@ def test_old_files_of_lost_attempts_are_swept_and_live_ones_kept(woken):
 def test_forgotten_uploads_are_swept_after_a_day(woken, django_user_model):
     user = django_user_model.objects.create(username="ada")
     fresh, forgotten = Upload.objects.create(created_by=user), Upload.objects.create(created_by=user)
-    Upload.objects.filter(pk=forgotten.pk).update(created_at=from_now(-keeper.UPLOADS_KEPT))
+    Upload.objects.filter(pk=forgotten.pk).update(touched_at=from_now(-UPLOADS_KEPT))
     for upload in (fresh, forgotten):
         storage.upload_dir(upload.pk).mkdir(parents=True)
 

@@ -43,3 +43,24 @@ def test_rows_that_a_child_has_no_memory_for_are_warned_of(settings):
 
     assert warning.id == "tokenyard.W004"
     assert "needs 4224 MiB" in warning.msg
+
+
+def test_folders_to_import_from_are_whole_paths():
+    name = "TOKENYARD_IMPORT_DIRS"
+
+    assert read("IMPORT_DIRS", **{name: ""}) == "[]"
+    assert (
+        read("IMPORT_DIRS", **{name: "/data/wiki, /srv/texts"}) == "[PosixPath('/data/wiki'), PosixPath('/srv/texts')]"
+    )
+    for wrong in ("data", "/data/../etc"):
+        assert read("IMPORT_DIRS", **{name: wrong}).endswith(
+            f"{name} has '{wrong}': give whole paths that start with /."
+        )
+
+
+def test_a_folder_to_import_from_that_is_not_there_is_warned_of(settings, tmp_path):
+    settings.IMPORT_DIRS = [tmp_path, tmp_path / "nothing"]
+
+    (warning,) = checks.folders_to_import_from_are_there()
+
+    assert warning.msg == f"{tmp_path / 'nothing'} is no folder of this machine."

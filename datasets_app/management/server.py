@@ -1,4 +1,4 @@
-"""daphne, with the two things it lacks: uploads that stay on disk, and an end that lets requests finish."""
+"""daphne, with what it lacks: uploads that stay on disk, a gate before them, and an end that lets requests finish."""
 
 import asyncio
 import io
@@ -11,11 +11,12 @@ from typing import Any, BinaryIO
 
 from autobahn.websocket.protocol import PreparedMessage, WebSocketProtocol
 from daphne.endpoints import build_endpoint_description_strings
-from daphne.http_protocol import WebRequest
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server as DaphneServer
 from twisted.internet import reactor as installed_reactor
 
 from datasets_app.management import lifetime
+from datasets_app.management.requests import Factory, Gate
 
 CHUNK_BYTES = 256 * 1024
 BACKLOG = 1024
@@ -37,10 +38,13 @@ Application = Callable[[Message, Receive, Callable[[Message], Awaitable[None]]],
 
 
 class Server(DaphneServer):  # type: ignore[misc]
+    gate: Gate | None = None
+
     @classmethod
-    def at(cls, host: str, port: int, application: Application) -> "Server":
+    def at(cls, host: str, port: int, application: Application, gate: Gate | None = None) -> "Server":
+        """`gate` says which bodies are taken; without one all are."""
         endpoints = build_endpoint_description_strings(host=host, port=port)
-        return cls(
+        server = cls(
             application=bodies_from_disk(application),
             endpoints=[f"{endpoint}:backlog={BACKLOG}" for endpoint in endpoints],
             signal_handlers=False,
@@ -54,12 +58,23 @@ class Server(DaphneServer):  # type: ignore[misc]
             server_name="Tokenyard",
             ready_callable=None,
         )
+        server.gate = gate
+        return server
 
     def run(self) -> None:
         self.ports: list[Any] = []
         for number in lifetime.end_signals():
             signal.signal(number, self._told)
         super().run()
+
+    @property
+    def http_factory(self) -> Factory:
+        return self._factory
+
+    @http_factory.setter
+    def http_factory(self, made: HTTPFactory) -> None:
+        """Ours in the place of the one that daphne makes as it starts."""
+        self._factory = Factory(self)
 
     def listen_success(self, port: Any) -> None:
         self.ports.append(port)

@@ -8,6 +8,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
+from datasets_app import bodies
 from datasets_app.management import lifetime
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         tempfile.tempdir = str(settings.SCRATCH_ROOT)  # request bodies: /tmp may be memory
         from datasets_app.management.server import Server  # starts Twisted, which no other command needs
 
-        server = Server.at(host, port, get_default_application())
+        server = Server.at(host, port, get_default_application(), gate=bodies)
         server.run()
         if not server.ports:
             raise CommandError(f"Port {port} of {host} is taken: choose another one with --port {port + 1}.")
