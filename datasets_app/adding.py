@@ -14,7 +14,7 @@ from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, UploadForm, proposed_name
 from datasets_app.importing import TEXT_TYPES
-from datasets_app.ingest.source import TextRows
+from datasets_app.ingest.options import TextRows
 from datasets_app.job_views import too_late
 from datasets_app.jobs import RETRIABLE
 from datasets_app.models import Dataset, Import, Upload, create_dataset, replace_dataset

@@ -15,12 +15,11 @@ from datasets_app.ingest.schema import (
     text_bytes,
     text_columns,
 )
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.source import Source
 
 PREVIEW_ROWS = 20
 SHOWN_CHARACTERS = 1000
 SHOWN_ITEMS = 20
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,6 @@ def _warnings(source: Source, table: pa.Table, text_column: str | None) -> list[
     warnings = []
     if text_column is None and not chat_columns(table.schema):
         warnings.append("No column holds text, so there is nothing to tokenize.")
-    if source.kind in (Kind.CSV, Kind.TSV) and table.num_columns == 1:
-        name = table.column_names[0]
-        others = [words for character, words in DELIMITERS.items() if character in name]
-        if others:
-            warnings.append(f'The only column is "{name}": the file may be separated by {others[0]}.')
     return warnings
 
 
