@@ -58,6 +58,8 @@ def read_rows(source: Source, schema: pa.Schema | None = None, rejects: Rejects 
     As many bad rows as `rejects` allows are set aside there.
     """
     rejects = rejects or Rejects()
+    if not source.bytes:
+        raise empty(source.name)
     refuse_disguised(source)
     rows = 0
     for chunk in READERS[source.kind](source, schema, rejects):
@@ -73,7 +75,5 @@ def read_rows(source: Source, schema: pa.Schema | None = None, rejects: Rejects 
 def _without_rows(source: Source, rejects: Rejects) -> JobError:
     if rejects.count:
         return JobError(f"Every row of {source.name} is bad.", "Check that it is read as what it is.")
-    if not source.bytes:
-        return empty(source.name)
     has = "has a header, but no rows" if source.kind in (Kind.CSV, Kind.TSV) else "has no rows"
     return JobError(f"{source.name} {has}.", CHOOSE_ADVICE)

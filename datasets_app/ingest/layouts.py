@@ -26,7 +26,10 @@ def layout_of(source: Source) -> Layout:
         return Layout.LINES  # wrong as it may be, its lines can be named
     if source.kind is Kind.JSON and _is_one_object_with_a_list(start):
         return Layout.OBJECT
-    return Layout.LINES if _is_an_object(start.partition("\n")[0]) else Layout.SEQUENCE
+    first_line, line_end, _ = start.partition("\n")
+    if not line_end and source.kind is Kind.JSONL:
+        return Layout.LINES  # a long one
+    return Layout.LINES if _is_an_object(first_line) else Layout.SEQUENCE
 
 
 def is_cut_off(text: str, error: json.JSONDecodeError) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import json as arrow_json
 
@@ -43,7 +44,9 @@ from datasets_app.ingest.source import (
 
 OBJECT = re.compile(rb"^[ \t]*+\{", re.MULTILINE)
 NOT_AN_OBJECT = re.compile(rb"^[ \t]*+[^{ \t\r\n]", re.MULTILINE)
-OPENING = ord("{")
+OPENING, CLOSING = b"{}"
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+DEEPEST_SAFE = 500
 # pyarrow writes deeper schemas than it reads.
 DEEPEST = 32
 # What pyarrow reads as a number, but not as the one that is written.
@@ -298,11 +301,25 @@ def _count_objects(data: bytes) -> int:
     """Refuse lines that are no objects: pyarrow takes `null` for a row, or crashes if it is the first one."""
     characters = np.frombuffer(data, np.uint8)
     starts = np.flatnonzero(characters[:-1] == LINE_END) + 1
+    _refuse_deep(data, characters, starts)
     if data.startswith(b"{") and (characters[starts] == OPENING).all():
         return len(starts) + 1
     if NOT_AN_OBJECT.search(data):
         raise pa.ArrowInvalid("there is a line without an object")
     return sum(1 for _ in OBJECT.finditer(data))
+
+
+def _refuse_deep(data: bytes, characters: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> None:
+    """pyarrow crashes on objects that are nested very deeply."""
+    # The two differ in one bit. Of so many in a row the first and the last are on one line, or no line has as many.
+    openings = np.flatnonzero(characters & 0xDF == OPENING & 0xDF)[::DEEPEST_SAFE]
+    lines = np.searchsorted(starts, openings, "right")
+    for line in np.unique(lines[1:][np.diff(lines) == 0]):
+        end = starts[line] if line < len(starts) else len(data)
+        brackets = np.frombuffer(TEXT.sub(b"", data[starts[line - 1] if line else 0 : end]), np.uint8) & 0xDF
+        depth = np.cumsum((brackets == OPENING & 0xDF).astype(np.int32) - (brackets == CLOSING & 0xDF))
+        if depth.max(initial=0) > DEEPEST_SAFE:
+            raise pa.ArrowInvalid("objects or lists are nested too deeply")
 
 
 def _dates_as_text(kind: pa.DataType) -> pa.DataType:

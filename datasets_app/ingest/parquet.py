@@ -37,7 +37,7 @@ BATCH_ROWS = 16384
 READ_AHEAD_BYTES = MIB
 FEW_ROWS = 16
 # A batch of nothing but copies of the longest value of a dictionary.
-AT_MOST_BYTES = 256 * MIB
+AT_MOST_BYTES = 64 * MIB
 # Writers make pages of about 1 MiB; a page that holds a single long document is larger.
 PAGE_BYTES = 512 * MIB
 # Text shrinks to a tenth, and repeated text to a hundredth.
