@@ -155,6 +155,7 @@ FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHand
 DATA_UPLOAD_MAX_NUMBER_FILES = 1000
 SOCKETS_PER_USER = env.number("TOKENYARD_SOCKETS_PER_USER", 200)
 UPLOAD_LIMIT_BYTES = env.number("TOKENYARD_UPLOAD_LIMIT_GB", 50) * 10**9
+UNPACKED_LIMIT_BYTES = env.number("TOKENYARD_UNPACKED_LIMIT_GB", 200) * 10**9
 
 BROKER = "config.broker.broker"
 SLOTS = env.number("TOKENYARD_SLOTS", os.cpu_count() or 1)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from datasets_app import adding, event_views, job_views, views
+from datasets_app import adding, event_views, job_views, rejected, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/card/", views.card, name="card"),
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),
     path("datasets/<uuid:dataset_id>/events/", event_views.of_dataset, name="events"),
+    path("datasets/<uuid:dataset_id>/rejected/", rejected.look, name="rejected"),
+    path("datasets/<uuid:dataset_id>/rejected.jsonl", rejected.download, name="rejected_file"),
     path("datasets/<uuid:dataset_id>/delete/", views.delete, name="delete"),
     path("jobs/<uuid:job_id>/", job_views.job, name="job"),
     path("jobs/<uuid:job_id>/cancel/", job_views.cancel, name="cancel"),

@@ -85,8 +85,6 @@ class Delimited:
         return self.style.delimiter.character
 
     def settle(self, block: Block) -> pa.Schema:
-        if _is_blank(block):
-            return pa.schema([(name, pa.string()) for name in self.names])
         return self._settled(self._read(block, {}))
 
     def widen(self, schema: pa.Schema, block: Block) -> pa.Schema:
@@ -95,8 +93,6 @@ class Delimited:
         return unite([schema, self._settled(self._read(block, texts))])
 
     def parse(self, block: Block, schema: pa.Schema) -> pa.Table:
-        if _is_blank(block):
-            return schema.empty_table()
         types = {field.name: field.type for field in schema if field.name in self.names}
         table = conform(self._read(block, types), schema)
         refuse_too_long(block.data, table)
@@ -214,11 +210,6 @@ def _closed(blocks: Iterator[Block], form: Delimited) -> Iterator[Block]:
             line = block.first_line + block.data.count(b"\n", 0, quote)
             raise JobError(f"The quote opened on line {line} of {form.name} is never closed.", UNCLOSED_ADVICE)
         yield block
-
-
-def _is_blank(block: Block) -> bool:
-    # pyarrow takes a file without any row for an error.
-    return not block.data.strip(b"\r\n")
 
 
 def _is_one(cell: str, kind: pa.DataType) -> bool:

@@ -40,7 +40,7 @@ def read_inferred(blocks: Iterator[Block], form: Format, schema: pa.Schema | Non
     is_binding = schema is not None
     for block in blocks:
         table, own = None, schema or pa.schema([])
-        while table is None:
+        while table is None and not is_blank(block):
             try:
                 own = form.settle(block) if schema is None else schema
                 table = form.parse(block, own)
@@ -53,14 +53,14 @@ def read_inferred(blocks: Iterator[Block], form: Format, schema: pa.Schema | Non
                     raise form.diagnose(block, schema, error) from error
                 yield from _look_through(chain([block], blocks), form, own, rejects)
                 return
-        schema = own
+        schema = schema if table is None else own
         yield Chunk(table, block.end)
 
 
 def _look_through(blocks: Iterator[Block], form: Format, schema: pa.Schema, rejects: Rejects) -> Iterator[Chunk]:
     for block in blocks:
         wider = None
-        while wider is None:
+        while wider is None and not is_blank(block):
             try:
                 wider = form.widen(schema, block)
             except PARSE_ERRORS as error:
@@ -68,9 +68,14 @@ def _look_through(blocks: Iterator[Block], form: Format, schema: pa.Schema, reje
                 if sound is None:
                     raise form.diagnose(block, schema, error) from error
                 block = sound
-        schema = wider
+        schema = schema if wider is None else wider
         yield Chunk(None, block.end)
     raise SchemaChanged(schema)
+
+
+def is_blank(block: Block) -> bool:
+    # Which pyarrow takes for an error.
+    return not block.data.strip(b"\r\n")
 
 
 def sifted(
