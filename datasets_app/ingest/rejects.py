@@ -44,10 +44,15 @@ class Rejects:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *details: object) -> None:
-        if self._file:
-            self._file.close()
-        if kind is not None and self._path:
-            self._path.unlink(missing_ok=True)
+        try:
+            if self._file:
+                self._file.close()
+        except OSError:  # what is not written yet does not fit on the disk, which is told already
+            if kind is None:
+                raise
+        finally:
+            if kind is not None and self._path:
+                self._path.unlink(missing_ok=True)
 
     def add(self, line: int, error: JobError, text: bytes) -> None:
         """Raises the error itself for the row that is one too many."""
