@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from datasets_app.errors import JobError
@@ -49,8 +50,6 @@ TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 DEEPEST_SAFE = 500
 # pyarrow writes deeper schemas than it reads.
 DEEPEST = 32
-# What pyarrow reads as a number, but not as the one that is written.
-INEXACT = re.compile(rb"[:\[,]\s*-?(?:NaN|Infinity|\d{19})")
 SMALLEST_TOO_LARGE = 1 << 63
 LONGEST_WHOLE = len(str(-SMALLEST_TOO_LARGE))
 SHOWN_DIGITS = 30
@@ -83,7 +82,7 @@ class Objects:
     def parse(self, block: Block, schema: pa.Schema) -> pa.Table:
         table = conform(_read(block.data, schema), schema)
         refuse_too_long(block.data, table)
-        if _holds_numbers(pa.struct(list(schema))) and INEXACT.search(block.data):
+        if any(_may_be_inexact(chunk) for column in table.columns for chunk in column.chunks):
             self._refuse_inexact(block)
         return table
 
@@ -331,9 +330,13 @@ def _dates_as_text(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_temporal(kind) else kind
 
 
-def _holds_numbers(kind: pa.DataType) -> bool:
-    within = any(_holds_numbers(kind.field(index).type) for index in range(kind.num_fields))
-    return within or bool(pa.types.is_floating(kind))
+def _may_be_inexact(array: pa.Array) -> bool:
+    """Whether it has numbers that may not be those that are written: NaN, or too large for a whole number."""
+    if pa.types.is_floating(array.type):
+        return pc.all(pc.less(pc.abs(array), float(SMALLEST_TOO_LARGE))).as_py() is False
+    if pa.types.is_struct(array.type):
+        return any(_may_be_inexact(part) for part in array.flatten())
+    return bool(pa.types.is_list(array.type)) and _may_be_inexact(array.flatten())
 
 
 def _depth(kind: pa.DataType) -> int:
