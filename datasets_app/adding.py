@@ -14,15 +14,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 from datasets_app import races, sending, server_files, storage, uploads
 from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
-from datasets_app.forms import ImportForm, ServerFilesForm, UploadForm, proposed_name
-from datasets_app.importing import TEXT_TYPES
-from datasets_app.ingest.source import TextRows
+from datasets_app.forms import ImportForm, ReadingForm, ServerFilesForm, UploadForm, proposed_name
+from datasets_app.importing import TEXT_TYPES, how_to_read
 from datasets_app.job_views import too_late
 from datasets_app.jobs import RETRIABLE
 from datasets_app.models import Dataset, Import, Upload, create_dataset, replace_dataset
 from datasets_app.page import Request, by_htmx, wants_fragment
 
 INVALID = 422
+# The name of the button that draws the first rows again where no script does.
+LOOK = "look"
+TYPED = ("name", "text_column")
 
 
 @require_http_methods(["GET", "POST"])
@@ -102,10 +104,11 @@ def change(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
 
 def choose(request: Request, upload: Upload, failed: Import | None = None) -> HttpResponseBase:
     """What is to become of the upload; of what `failed` the choices are there to be changed."""
-    text_rows = wanted_text_rows(request, failed)
-    previews = uploads.previews(upload, text_rows)
-    form = import_form(request, upload, previews, text_rows, failed)
-    if request.method == "POST" and form.is_valid():
+    options = wanted_options(request, failed)
+    previews = uploads.previews(upload, how_to_read(options))
+    form = import_form(request, upload, previews, options, failed)
+    is_look = LOOK in request.POST
+    if request.method == "POST" and not is_look and form.is_valid():
         if dataset := start_import(form, upload, request, failed):
             return redirect(dataset)
         if failed and form.is_valid():  # nothing is wrong with the choices
@@ -113,8 +116,10 @@ def choose(request: Request, upload: Upload, failed: Import | None = None) -> Ht
     context = {"section": "datasets", "upload": upload, "previews": previews, "form": form, "failed": failed}
     context["is_readable"] = not any(preview.problem for preview in previews)
     context["hidden_files"] = upload.files[uploads.PREVIEWED_FILES :]
-    template = "datasets/_previews.html" if wants_fragment(request) else "datasets/preview.html"
-    return by_htmx(render(request, template, context, status=INVALID if request.method == "POST" else 200))
+    context["redrawn"] = wants_fragment(request)
+    template = "datasets/_redrawn.html" if wants_fragment(request) else "datasets/preview.html"
+    status = INVALID if request.method == "POST" and not is_look else 200
+    return by_htmx(render(request, template, context, status=status))
 
 
 def own_upload(request: Request, upload_id: uuid.UUID) -> Upload:
@@ -145,25 +150,27 @@ def overtaken(request: Request, job: Import) -> HttpResponseBase:
     return redirect(job.dataset)
 
 
-def wanted_text_rows(request: Request, failed: Import | None) -> str:
-    chosen = failed.options.get("text") if failed else None
-    asked = (request.POST or request.GET).get("text_rows", chosen)
-    return asked if asked in set(TextRows) else TextRows.LINES.value
+def wanted_options(request: Request, failed: Import | None) -> dict[str, Any]:
+    earlier = failed.options if failed else {}
+    asked = (request.POST or request.GET).dict()
+    return ReadingForm(earlier | {"text_rows": earlier.get("text", "")} | asked).options
 
 
 def import_form(
-    request: Request, upload: Upload, previews: list[uploads.Preview], text_rows: str, failed: Import | None
+    request: Request, upload: Upload, previews: list[uploads.Preview], options: dict[str, Any], failed: Import | None
 ) -> ImportForm:
     columns = list(dict.fromkeys(name for seen in previews for name, kind in seen.columns if kind in TEXT_TYPES))
     initial: dict[str, Any] = {
         "name": proposed_name(upload.files),
         "text_column": next((seen.text_column for seen in previews if seen.text_column), ""),
-        "text_rows": text_rows,
+        "text_rows": options["text"],
+        "bad_rows": 0,
+        **options,
     }
     if failed:
         initial |= earlier_choices(failed)
     # what has been typed already comes along when the preview is drawn again
-    initial |= {name: value for name, value in request.GET.items() if name.startswith("split_")}
+    initial |= {name: value for name, value in request.GET.items() if name in TYPED or name.startswith("split_")}
     data = request.POST if request.method == "POST" else None
     replaced = failed.dataset if failed else None
     return ImportForm(data, files=upload.files, columns=columns, initial=initial, replaced=replaced)
@@ -185,7 +192,7 @@ def start_import(form: ImportForm, upload: Upload, request: Request, failed: Imp
     choices: dict[str, Any] = {
         "text_column": form.cleaned_data["text_column"],
         "upload": upload,
-        "options": {"text": form.cleaned_data.get("text_rows") or TextRows.LINES.value},
+        "options": form.options,
     }
     try:
         if failed:

@@ -12,12 +12,25 @@ from django.db.models.functions import Coalesce
 from datasets_app import storage
 from datasets_app.errors import JobError
 from datasets_app.ingest.files import kind_of
-from datasets_app.ingest.source import Kind, TextRows
+from datasets_app.ingest.options import Delimiter, Encoding, Layout, TextRows
+from datasets_app.ingest.source import Kind
 from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
 
 NAME_IT = "Give it a name."
+DETECTED = ("", "As detected")
+LAYOUTS = [(each.value, f"{each.words[0].upper()}{each.words[1:]}") for each in Layout]
+MOST_BAD_ROWS = 1_000_000
+CHOICES_OF_READING = ("delimiter", "header", "encoding", "layout", "bad_rows")
+# Which kinds of files a choice is for.
+CONCERNED = {
+    "text_rows": {Kind.TXT},
+    "delimiter": {Kind.CSV, Kind.TSV},
+    "header": {Kind.CSV, Kind.TSV},
+    "encoding": set(Kind) - {Kind.PARQUET},
+    "layout": {Kind.JSON, Kind.JSONL},
+}
 SPLITS = ("train", "validation", "test")
 # As people name the files of a split.
 SPLIT_WORDS = {
@@ -198,17 +211,50 @@ class ServerFilesForm(forms.Form):
     )
 
 
-class ImportForm(forms.Form):
-    """What becomes of an upload: the dataset's name, its text column, the split of each file."""
+class ReadingForm(forms.Form):
+    """How the files are to be read; what is left open is detected for each."""
 
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
-    text_column = forms.ChoiceField(required=False, label="Text column")
     text_rows = forms.ChoiceField(
         required=False,
         label="Text files",
         choices=[(TextRows.LINES.value, "A row per line"), (TextRows.FILE.value, "A row per file")],
         widget=forms.RadioSelect,
     )
+    delimiter = forms.ChoiceField(
+        required=False, label="Delimiter", choices=[DETECTED, *((each.value, each.capitalize()) for each in Delimiter)]
+    )
+    header = forms.ChoiceField(
+        required=False,
+        label="Header",
+        choices=[DETECTED, ("yes", "The first row names the columns"), ("no", "The first row is data")],
+    )
+    encoding = forms.ChoiceField(
+        required=False, label="Encoding", choices=[DETECTED, *((each.value, each.words) for each in Encoding)]
+    )
+    layout = forms.ChoiceField(required=False, label="JSON layout", choices=[DETECTED, *LAYOUTS])
+    bad_rows = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MOST_BAD_ROWS,
+        label="Bad rows to set aside, at most",
+        error_messages={"invalid": "Enter a whole number; 0 stops at the first bad row."},
+    )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As an import keeps them: what is left open, or makes no sense, is not among them."""
+        self.is_valid()
+        chosen = {name: self.cleaned_data.get(name) for name in CHOICES_OF_READING}
+        return {"text": self.cleaned_data.get("text_rows") or TextRows.LINES.value} | {
+            name: value for name, value in chosen.items() if value
+        }
+
+
+class ImportForm(ReadingForm):
+    """What becomes of an upload: the dataset's name, its text column, the split of each file."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
+    text_column = forms.ChoiceField(required=False, label="Text column")
 
     def __init__(
         self,
@@ -223,8 +269,10 @@ class ImportForm(forms.Form):
         column = self.fields["text_column"]
         assert isinstance(column, forms.ChoiceField)
         column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
-        if all(file["kind"] != Kind.TXT for file in files):
-            del self.fields["text_rows"]
+        kinds = {file["kind"] for file in files}
+        for name, concerned in CONCERNED.items():
+            if not kinds & concerned:
+                del self.fields[name]
         for number, file in enumerate(files):
             self.fields[f"split_{number}"] = forms.CharField(
                 label=f"Split of {file['name']}",

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -37,7 +38,7 @@ class ImportWork:
             "path": shard.path,
             "kind": shard.kind,
             "name": shard.name,
-            "options": claim.job.options,  # type: ignore[attr-defined]
+            "options": how_to_read(claim.job.options),  # type: ignore[attr-defined]
             "out": str(out),
             "stem": claim.stem,
         }
@@ -53,12 +54,14 @@ class ImportWork:
         columns = common_columns(staged)
         text_column = chosen_text_column(job.dataset, columns, staged)
         parts = [self._publish(job, part, keep) for part in staged]
+        set_aside = self._publish_rejected(job)
         splits = split_facts(parts)
+        rows = sum(part.rows for part in parts)
         facts = {
             "columns": columns,
             "text_column": text_column,
             "splits": splits,
-            "rows": sum(part.rows for part in parts),
+            "rows": rows,
             "bytes": sum(part.bytes for part in parts),
             "fingerprint": fingerprint(parts),
             "content_version": F("content_version") + 1,
@@ -68,8 +71,9 @@ class ImportWork:
             Part.objects.filter(dataset=job.dataset).delete()
             Part.objects.bulk_create(parts)
             Dataset.objects.filter(pk=job.dataset_id).update(**facts)
-            said = f"Import finished: {facts['rows']:,} rows in {', '.join(split['name'] for split in splits)}."
-            if not job.complete(said, rows_total=facts["rows"]):
+            said = f"Import finished: {rows:,} rows in {', '.join(split['name'] for split in splits)}"
+            said += f", {set_aside:,} set aside." if set_aside else "."
+            if not job.complete(said, rows_total=rows + set_aside):
                 raise Cancelled
         self._clean_up(job)
 
@@ -94,6 +98,14 @@ class ImportWork:
             row_groups=part["row_groups"],
         )
 
+    def _publish_rejected(self, job: Job) -> int:
+        """The bad rows of all files, in the order of the files. Returns how many."""
+        files = [file for shard in job.shards.order_by("index") for file in shard.files if is_rejected(file)]
+        if files:
+            staging = storage.staging_dir(self.home(job))
+            storage.join([staging / file["name"] for file in files], storage.rejected_path(job.dataset_id))
+        return sum(file["rows"] for file in files)
+
     def _clean_up(self, job: Job) -> None:
         storage.remove(storage.staging_dir(self.home(job)))
         for download in Download.objects.filter(dataset=job.dataset_id):
@@ -102,6 +114,15 @@ class ImportWork:
         if upload is not None:
             storage.remove(storage.upload_dir(upload.pk))
             upload.delete()
+
+
+def how_to_read(options: dict[str, Any]) -> dict[str, Any]:
+    """What a child is told: the choices of an import, and the limit of this installation."""
+    return {**options, "unpacked_limit_bytes": settings.UNPACKED_LIMIT_BYTES}
+
+
+def is_rejected(file: dict[str, Any]) -> bool:
+    return file.get("role") == "rejected"
 
 
 def staged_parts(job: Job) -> list[dict[str, Any]]:
@@ -158,7 +179,10 @@ def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[d
         wanted = f"no text column {asked}" if asked else "no column of text"
         names = ", ".join(name for name, _ in columns)
         raise JobError(f"There is {wanted} in {parts[0]['file']}: it has {names}.", "Choose a column of text.")
-    return asked or max(sizes, key=lambda name: sizes[name])
+    chosen = asked or max(sizes, key=lambda name: sizes[name])
+    if not sizes[chosen]:
+        raise JobError(f"The column {chosen} is empty in every row.", "Choose a column with text in it.")
+    return chosen
 
 
 def split_facts(parts: list[Part]) -> list[dict[str, Any]]:

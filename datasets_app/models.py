@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Sum
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 
 from datasets_app import live, storage
@@ -119,6 +119,11 @@ class Dataset(models.Model):
         return self.text_column or next(iter(self.chat_columns), "")
 
     @property
+    def rows_set_aside(self) -> int:
+        """Bad rows that its import has left out; `storage.rejected_path` lists them."""
+        return max((self.import_job.rows_total or 0) - (self.rows or 0), 0)
+
+    @property
     def split_names(self) -> list[str]:
         return [split["name"] for split in self.splits]
 
@@ -171,6 +176,16 @@ class Import(Job):
 
     def get_absolute_url(self) -> str:
         return self.dataset.get_absolute_url()
+
+    def check_errored(self, share: float) -> None:
+        """Its own limit of bad rows counts, for all files together."""
+        limit = self.options.get("bad_rows", 0)
+        errored = self.shards.aggregate(errored=Coalesce(Sum("errored"), 0))["errored"]
+        if errored > limit:
+            raise JobError(
+                f"{errored:,} rows are bad in all files together, and {limit:,} may be set aside.",
+                "Repair the files, or allow more bad rows.",
+            )
 
 
 class ImportShard(Shard):

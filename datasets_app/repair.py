@@ -201,8 +201,9 @@ def recount_dataset(dataset: Dataset, actor: "User | None") -> str:
         hold_dataset(dataset)
         Part.objects.bulk_update(parts, ["rows", "bytes", "row_groups"], batch_size=PARTS_AT_ONCE)
         facts = {"rows": rows, "bytes": size, "splits": split_facts(parts)}
+        total = rows + dataset.rows_set_aside
         Dataset.objects.filter(pk=dataset.pk).update(content_version=F("content_version") + 1, **facts)
-        Import.objects.filter(dataset=dataset).update(rows_total=rows, version=F("version") + 1)
+        Import.objects.filter(dataset=dataset).update(rows_total=total, version=F("version") + 1)
         dataset.import_job.tell("recounted", said, actor, redraw=False)
     return said
 

@@ -14,7 +14,15 @@ from datasets_app.errors import JobError
 
 SPLIT_NAME = re.compile(r"\w+(\.\w+)*", re.ASCII)
 LONGEST_SPLIT_NAME = 64
-RESERVED_SPLIT_NAMES = {"staging", "ledger", "readme.md", "manifest.json", "manifest.json.part", "dataset_dict.json"}
+RESERVED_SPLIT_NAMES = {
+    "staging",
+    "ledger",
+    "readme.md",
+    "manifest.json",
+    "manifest.json.part",
+    "dataset_dict.json",
+    "rejected.jsonl",
+}
 STALE_SECONDS = 3600
 
 
@@ -33,6 +41,11 @@ def dataset_dir(dataset_id: uuid.UUID) -> Path:
 
 def part_path(dataset_id: uuid.UUID, split: str, name: str) -> Path:
     return dataset_dir(dataset_id) / split / name
+
+
+def rejected_path(dataset_id: uuid.UUID) -> Path:
+    """The bad rows that an import has set aside, as JSON lines."""
+    return dataset_dir(dataset_id) / "rejected.jsonl"
 
 
 def upload_dir(upload_id: uuid.UUID) -> Path:
@@ -102,6 +115,19 @@ def write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     near.replace(path)
     _fsync(path.parent)
+
+
+def join(sources: Iterable[Path], target: Path) -> None:
+    """One file of all, all or nothing. The sources stay, so that this can be done again after a crash."""
+    near = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    with near.open("wb") as file:
+        for source in sources:
+            with source.open("rb") as part:
+                shutil.copyfileobj(part, file)
+        file.flush()
+        os.fsync(file.fileno())
+    near.replace(target)
+    _fsync(target.parent)
 
 
 def is_importable(path: Path) -> bool:

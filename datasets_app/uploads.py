@@ -34,6 +34,8 @@ class Preview:
     rows: list[dict[str, str]] = field(default_factory=list)
     text_column: str | None = None
     warnings: list[str] = field(default_factory=list)
+    # What was detected or chosen: [(what, as what it is read)]
+    reading: list[tuple[str, str]] = field(default_factory=list)
     problem: str = ""
     advice: str = ""
 
@@ -69,22 +71,22 @@ def take(file: TemporaryUploadedFile, target: Path) -> None:
     storage.publish(source, target)
 
 
-def previews(upload: Upload, text_rows: str) -> list[Preview]:
+def previews(upload: Upload, options: dict[str, Any]) -> list[Preview]:
     """Of the first few files; the others are of the same kind, or the import says so."""
     child = Child("datasets_app.ingest.child", memory_limit_bytes=PREVIEW_MEMORY_BYTES, silence_seconds=PREVIEW_SECONDS)
     try:
-        return [preview(child, upload, file, text_rows) for file in upload.files[:PREVIEWED_FILES]]
+        return [preview(child, upload, file, options) for file in upload.files[:PREVIEWED_FILES]]
     finally:
         child.close()
 
 
-def preview(child: Child, upload: Upload, file: dict[str, Any], text_rows: str) -> Preview:
+def preview(child: Child, upload: Upload, file: dict[str, Any], options: dict[str, Any]) -> Preview:
     request = {
         "do": "preview",
         "path": str(upload.path(file)),
         "kind": file["kind"],
         "name": file["name"],
-        "options": {"text": text_rows},
+        "options": options,
         "rows": PREVIEW_ROWS,
     }
     try:
@@ -95,4 +97,5 @@ def preview(child: Child, upload: Upload, file: dict[str, Any], text_rows: str) 
         return Preview(file, problem=f"{file['name']} cannot be shown: reading it {death}.", advice="Check the file.")
     columns = [(name, kind) for name, kind in seen["columns"]]
     rows = [{name: as_text(value) for name, value in row.items()} for row in seen["rows"]]
-    return Preview(file, columns, rows, seen["text_column"], seen["warnings"])
+    reading = [(what, value) for what, value in seen["reading"]]
+    return Preview(file, columns, rows, seen["text_column"], seen["warnings"], reading)

@@ -1,6 +1,15 @@
 from django.urls import path
 
-from datasets_app import adding, event_views, hub_views, job_views, token_views, upload_views, views
+from datasets_app import (
+    adding,
+    event_views,
+    hub_views,
+    job_views,
+    rejected,
+    token_views,
+    upload_views,
+    views,
+)
 
 app_name = "datasets"
 urlpatterns = [
@@ -19,6 +28,8 @@ urlpatterns = [
     path("datasets/<uuid:dataset_id>/card/", views.card, name="card"),
     path("datasets/<uuid:dataset_id>/progress.json", views.progress, name="progress"),
     path("datasets/<uuid:dataset_id>/events/", event_views.of_dataset, name="events"),
+    path("datasets/<uuid:dataset_id>/rejected/", rejected.look, name="rejected"),
+    path("datasets/<uuid:dataset_id>/rejected.jsonl", rejected.download, name="rejected_file"),
     path("datasets/<uuid:dataset_id>/delete/", views.delete, name="delete"),
     path("account/tokens/", token_views.tokens, name="tokens"),
     path("account/tokens/<uuid:token_id>/delete/", token_views.delete, name="delete_token"),

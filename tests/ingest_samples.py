@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from datasets_app.errors import JobError
 from datasets_app.ingest.child import handle
 from datasets_app.ingest.files import kind_of, read_rows
-from datasets_app.ingest.source import Source
+from datasets_app.ingest.options import ReadingOptions
+from datasets_app.ingest.source import BLOCK_BYTES, Source
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 # Files and busy machines are slow; what is looked for here is wrong answers.
@@ -21,10 +22,11 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the shared corpor
 SMALL_BLOCKS = 64  # bytes: a record has to cross the edge of a block
 
 
-def source_of(folder: Path, name: str, content: bytes, **options: Any) -> Source:
+def source_of(folder: Path, name: str, content: bytes, *, block_bytes: int = BLOCK_BYTES, **options: Any) -> Source:
+    """`options` are those of reading."""
     path = folder / name
     path.write_bytes(content)
-    return Source(path, kind_of(name), name, **options)
+    return Source(path, kind_of(name), name, ReadingOptions(**options), block_bytes)
 
 
 def rows_of(source: Source, schema: pa.Schema | None = None) -> list[dict[str, Any]]:

@@ -145,3 +145,30 @@ def test_importing_a_real_corpus_twice_gives_the_same_parts(tmp_path, name):
 
     assert first == second
     assert first["counts"]["kept"] > 1000
+
+
+@pytest.mark.parametrize("options", [{}, {"bad_rows": 5}])
+def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path, child, options):
+    path, out = tmp_path / "a.csv", tmp_path / "out"
+    path.write_text("id,text\n1\n" if options else "id,text\n" + "1,hello\n" * 100)
+    if options:
+        path.write_text("id,text\n1\n2,hello\n")
+    out.mkdir()
+    for name in ("x-part-00000.parquet", "x-part-rejected.jsonl"):
+        (out / name).symlink_to("/dev/full")
+
+    with pytest.raises(JobError, match=r"The disk is full\.") as refused:
+        list(child.run(import_request(path, out, options=options)))
+
+    assert refused.value.advice == "Free some space, then try again."
+    assert not (out / "x-part-00000.parquet").is_symlink()
+
+
+def test_what_a_sentence_quotes_of_a_file_is_inert(tmp_path, child):
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\n" + "1,hello\n" * 600_000 + "\u202e\x1b[31mevil,text\n")
+
+    with pytest.raises(JobError) as refused:
+        list(child.run(import_request(path, tmp_path)))
+
+    assert 'has "��[31mevil" in the column "id"' in str(refused.value)

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app.ingest.source import Kind, Source, TextRows
+from datasets_app.ingest.options import TextRows
+from datasets_app.ingest.source import Kind, Source
 from tests.ingest_samples import SMALL_BLOCKS, patiently, refusal, rows_of, source_of
 
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from datasets_app import storage
 from datasets_app.models import Dataset, Upload
+from datasets_app.uploads import shown_name
 from tests import factories
 
 CSV = b"number,text\n1,the quick brown fox\n2,jumps over\n"
@@ -164,3 +165,79 @@ def test_names_are_shown_without_characters_that_turn_the_text_around(as_owner, 
     uploaded(as_owner, sent("harmless\u202etxt.csv"))
 
     assert Upload.objects.get(created_by=owner).files[0]["name"] == "harmlesstxt.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("../../etc/passwd.csv", "../../etc/passwd.csv"),
+        ("C:\\Users\\me\\notes.csv", "C:\\Users\\me\\notes.csv"),
+        ("a\r\nSet-Cookie: x.csv", "aSet-Cookie: x.csv"),
+        ("harmless\u202evsc.csv", "harmlessvsc.csv"),
+        (f"{'x' * 300}.csv", f"{'x' * 196}.csv"),
+        ("<img src=x onerror=alert(1)>.csv", "&lt;img src=x onerror=alert(1)&gt;.csv"),
+    ],
+)
+def test_a_name_is_only_ever_shown(as_owner, owner, tmp_path, name, shown):
+    upload = Upload.objects.create(
+        created_by=owner, files=[{"name": shown_name(name), "stored": "0", "kind": "csv", "bytes": len(CSV)}]
+    )
+    storage.write(upload.path(upload.files[0]), CSV)
+
+    html = as_owner.get(reverse("datasets:preview", args=[upload.pk])).content.decode()
+
+    assert upload.path(upload.files[0]).name == "0"
+    assert "<img" not in html
+    assert f">{shown}</h2>" in html
+
+
+def test_what_is_detected_is_shown_for_each_file(as_owner):
+    address = uploaded(as_owner, sent("a.csv", b"id;text\n1;caf\xe9\n"), sent("b.jsonl", LINES))
+
+    html = as_owner.get(address).content.decode()
+
+    for said in ("Encoding: Latin-1", "Delimiter: semicolon", "Header: yes", "Layout: an object per line", "café"):
+        assert said in html
+
+
+def test_a_choice_draws_the_first_rows_again(as_owner):
+    address = uploaded(as_owner, sent("a.csv", b"one|a,two\nthree|b\n"))
+    broken = as_owner.get(address).content.decode()
+
+    asked = {"delimiter": "bar", "header": "no", "name": "typed"}
+    html = as_owner.get(address, asked, headers={"HX-Request": "true"}).content.decode()
+
+    assert "A file cannot be read" in broken
+    assert "<bdi>three</bdi></td>" in html
+    assert ">Import</button>" in html
+    assert '<option value="column_1" selected>' in html
+    assert "<html" not in html
+
+
+def test_the_rows_can_be_read_again_without_a_script(as_owner):
+    address = uploaded(as_owner, sent("a.csv", b"one|a,two\nthree|b\n"))
+
+    answer = as_owner.post(address, {"name": "fox", "split_0": "train", "delimiter": "bar", "look": "1"})
+
+    assert answer.status_code == 200
+    assert ">Import</button>" in answer.content.decode()
+    assert not Dataset.objects.exists()
+
+
+def test_choices_of_reading_become_those_of_the_import(as_owner):
+    address = uploaded(as_owner, sent("a.csv", b"id|text\n1|a\n2\n"))
+    choices = {"delimiter": "bar", "header": "yes", "encoding": "latin-1", "bad_rows": "7"}
+
+    as_owner.post(address, {"name": "fox", "text_column": "text", "split_0": "train", **choices})
+
+    job = Dataset.objects.get(name="fox").import_job
+    assert job.options == {"text": "lines", **choices, "bad_rows": 7}
+
+
+def test_choices_that_no_file_has_are_not_offered(as_owner):
+    html = as_owner.get(uploaded(as_owner, sent("b.jsonl", LINES))).content.decode()
+
+    assert 'name="layout"' in html
+    assert 'name="encoding"' in html
+    assert 'name="delimiter"' not in html
+    assert 'name="text_rows"' not in html

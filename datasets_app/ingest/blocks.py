@@ -1,18 +1,20 @@
 """Text files in blocks of whole records: memory stays flat, and the line of every record can be told."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.source import ROW_TEXT_BYTES, Source, not_utf8, too_long
+from datasets_app.ingest.rejects import Fault, Rejects
+from datasets_app.ingest.source import ROW_TEXT_BYTES, Source, not_utf8, too_long, with_nul
+from datasets_app.ingest.streams import Stream, opened
 
 # Escapes and quotes make a row longer in the file than its text is.
 ROW_SOURCE_BYTES = 4 * ROW_TEXT_BYTES
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE_END, CARRIAGE_RETURN = b"\n\r"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -24,24 +26,52 @@ class Block:
 
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Each line that is not blank, and what to call it."""
+        for span in self.spans():
+            yield span.place, self.data[span.start : span.end]
+
+    def spans(self) -> Iterator["Span"]:
+        end = -1
         for number, line in enumerate(self.data.split(b"\n"), self.first_line):
+            start, end = end + 1, end + 1 + len(line)
             if line.strip():
-                yield f"Line {number}", line
+                yield Span(f"Line {number}", start, end, number)
+
+    def without(self, faults: list[Fault]) -> "Block":
+        """Blank lines in the place of bad rows, so that those after them keep their numbers."""
+        parts, end = [], 0
+        for fault in sorted(faults):
+            parts += [self.data[end : fault.start], b"\n" * count_lines(self.data[fault.start : fault.end])]
+            end = fault.end
+        return replace(self, data=b"".join([*parts, self.data[end:]]))
+
+
+class Span(NamedTuple):
+    """A record of a block: what to call it, where it is, and the line of the file on which it starts."""
+
+    place: str
+    start: int
+    end: int
+    line: int
 
 
 def cut_after_line(data: bytes) -> int:
     return data.rfind(b"\n") + 1
 
 
-def read_blocks(source: Source, cut: Callable[[bytes], int] = cut_after_line, advice: str = "") -> Iterator[Block]:
+def read_blocks(
+    source: Source,
+    cut: Callable[[bytes], int] = cut_after_line,
+    advice: str = "",
+    rejects: Rejects | None = None,
+) -> Iterator[Block]:
     """Read a file in blocks of about `source.block_bytes`, each ending where a record ends.
 
-    `cut` says how many of the bytes are whole records, 0 for none. A byte order mark is left out. Raises JobError for
-    a record too long to be held, with `advice` if a long record is likely to be something else than a long document.
+    `cut` says how many of the bytes are whole records, 0 for none. A record too long to be held is a JobError, with
+    `advice` if it is likely to be something else than a long document; given `rejects`, where records are lines, it is
+    a bad row.
     """
-    with source.path.open("rb") as stream:
-        end, line, rest = _skip_byte_order_mark(stream.peek(3), source), 1, b""
-        stream.seek(end)
+    with opened(source) as stream:
+        line, rest = 1, b""
         is_last = False
         while not is_last:
             wanted = bytes_to_read(len(rest), source)
@@ -50,12 +80,16 @@ def read_blocks(source: Source, cut: Callable[[bytes], int] = cut_after_line, ad
             data = rest + fresh
             size = len(data) if is_last else cut(data)
             if size:
-                block = Block(data[:size], line, end + size, is_last)
+                block = Block(data[:size], line, stream.bytes_read(len(data) - size), is_last)
                 yield block
-                line, end = line + count_lines(block.data), block.end
+                line += count_lines(block.data)
             rest = data[size:]
             if len(rest) > ROW_SOURCE_BYTES:
-                raise too_long(f"The row that starts on line {line} of {source.name}", advice)
+                error = too_long(f"The row that starts on line {line} of {source.name}", advice)
+                if rejects is None or not rejects.limit:
+                    raise error
+                rejects.add(line, error, rest)
+                rest = b"\n" + _after_line(stream, source.block_bytes)
 
 
 def bytes_to_read(kept: int, source: Source) -> int:
@@ -69,8 +103,16 @@ def count_lines(data: bytes) -> int:
     return int(np.count_nonzero(characters == LINE_END)) or int(np.count_nonzero(characters == CARRIAGE_RETURN))
 
 
-def not_utf8_in(block: Block, name: str) -> JobError | None:
-    """The error that names the line, unless the block is valid UTF-8."""
+def refuse_nul(data: bytes) -> None:
+    """For a block: pyarrow ends a JSON file at a NUL byte, and PostgreSQL refuses it."""
+    if b"\0" in data:
+        raise pa.ArrowInvalid("there is a NUL byte")
+
+
+def no_text_in(block: Block, name: str) -> JobError | None:
+    """The error that names the line, unless the block is valid UTF-8 without NUL bytes."""
+    if (nul := block.data.find(b"\0")) >= 0:
+        return with_nul(f"Line {block.first_line + count_lines(block.data[:nul])} of {name}")
     try:
         block.data.decode()
     except UnicodeDecodeError as error:
@@ -79,7 +121,8 @@ def not_utf8_in(block: Block, name: str) -> JobError | None:
     return None
 
 
-def _skip_byte_order_mark(start: bytes, source: Source) -> int:
-    if start.startswith(UTF16_MARKS):
-        raise JobError(f"{source.name} is encoded as UTF-16.", "Save the file as UTF-8.")
-    return len(BYTE_ORDER_MARK) if start.startswith(BYTE_ORDER_MARK) else 0
+def _after_line(stream: Stream, size: int) -> bytes:
+    while data := stream.read(size):
+        if end := data.find(b"\n") + 1:
+            return data[end:]
+    return b""

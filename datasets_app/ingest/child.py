@@ -9,20 +9,33 @@ from typing import Any
 import pyarrow as pa
 
 from datasets_app.children import Message, serve
-from datasets_app.errors import disk_full_explained
+from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.options import ReadingOptions
 from datasets_app.ingest.parts import PartWriter
 from datasets_app.ingest.preview import PREVIEW_ROWS, preview
+from datasets_app.ingest.rejects import SUFFIX, Rejects
 from datasets_app.ingest.sample import write_sample
 from datasets_app.ingest.schema import load_schema
-from datasets_app.ingest.source import Kind, SchemaChanged, Source, TextRows
+from datasets_app.ingest.source import Kind, SchemaChanged, Source
 
 REPORT_SECONDS = 0.25
+LONGEST_SENTENCE = 600
 
 
 def handle(request: Message) -> Iterator[Message]:
-    with disk_full_explained():
-        yield from _answer(request)
+    try:
+        with disk_full_explained():
+            yield from _answer(request)
+    except JobError as error:
+        # It may quote the file, which is not to turn a page around, and not all that it holds fits a database.
+        raise JobError(inert(str(error)), inert(error.advice)) from error
+
+
+def inert(text: str) -> str:
+    """Without invisible characters and halves of surrogate pairs, and not over long."""
+    shown = "".join(character if character.isprintable() else "�" for character in text)
+    return shown if len(shown) <= LONGEST_SENTENCE else f"{shown[:LONGEST_SENTENCE]}…"
 
 
 def _answer(request: Message) -> Iterator[Message]:
@@ -51,16 +64,18 @@ def _import(request: Message) -> Iterator[Message]:
 
 def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) -> Iterator[Message]:
     reported = time.monotonic()
-    with PartWriter(folder, stem, source.name) as writer:
-        for chunk in read_rows(source, schema):
+    rejected = Rejects(source.options.bad_rows, source.name, folder / f"{stem}{SUFFIX}")
+    with rejected as rejects, PartWriter(folder, stem, source.name) as writer:
+        for chunk in read_rows(source, schema, rejects):
             if chunk.table is not None:
                 writer.add(chunk.table)
             if time.monotonic() - reported >= REPORT_SECONDS:
                 reported = time.monotonic()
-                yield {"counts": _counts(writer.rows, chunk.bytes_read)}
+                yield {"counts": _counts(writer.rows, chunk.bytes_read, rejects.count)}
         yield {"stage": "Saving"}
         parts = [part.to_dict() for part in writer.finish()]
-    yield {"done": {"counts": _counts(writer.rows, source.bytes), "parts": parts}}
+        files = rejects.finish()
+    yield {"done": {"counts": _counts(writer.rows, source.bytes, rejects.count), "parts": parts, "files": files}}
 
 
 def _sample(folder: Path, stem: str) -> Iterator[Message]:
@@ -72,7 +87,7 @@ def _sample(folder: Path, stem: str) -> Iterator[Message]:
             yield message
     parts: list[Message] = []
     for file in made["files"]:
-        source = Source(folder / file["name"], Kind(file["kind"]), file["name"], TextRows.LINES)
+        source = Source(folder / file["name"], Kind(file["kind"]), file["name"])
         for message in _write(source, None, folder, f"{stem}-{file['split']}"):
             if "done" in message:
                 parts += [{**part, "split": file["split"]} for part in message["done"]["parts"]]
@@ -91,13 +106,14 @@ def _tokenizer_file(folder: Path, stem: str, tokenizer: Message) -> Message:
 
 
 def _source(request: Message) -> Source:
-    text_rows = TextRows((request.get("options") or {}).get("text", TextRows.LINES))
-    return Source(Path(request["path"]), Kind(request["kind"]), request["name"], text_rows)
+    options = ReadingOptions.of(request.get("options") or {})
+    return Source(Path(request["path"]), Kind(request["kind"]), request["name"], options)
 
 
-def _counts(rows: int, source_bytes: int) -> dict[str, Any]:
-    nothing = dict.fromkeys(("filtered", "errored", "tokens_processed", "tokens", "sequences"), 0)
-    return {"processed": rows, "kept": rows, "bytes": source_bytes, "reasons": {}, **nothing}
+def _counts(rows: int, source_bytes: int, errored: int = 0) -> dict[str, Any]:
+    nothing = dict.fromkeys(("filtered", "tokens_processed", "tokens", "sequences"), 0)
+    processed = {"processed": rows + errored, "kept": rows, "errored": errored}
+    return {**processed, "bytes": source_bytes, "reasons": {}, **nothing}
 
 
 if __name__ == "__main__":

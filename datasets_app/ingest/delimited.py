@@ -8,18 +8,23 @@ from itertools import chain
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.blocks import Block, not_utf8_in, read_blocks
+from datasets_app.ingest.blocks import Block, no_text_in, read_blocks, refuse_nul
 from datasets_app.ingest.inferred import read_inferred
+from datasets_app.ingest.options import Delimiter
 from datasets_app.ingest.quoting import cut_after_record, unclosed_quote
-from datasets_app.ingest.schema import conform, in_words, is_text, refuse_unknown_columns, unite
-from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Kind, Source, column_twice, empty, in_a_sentence
+from datasets_app.ingest.rejects import Fault, Rejects
+from datasets_app.ingest.schema import conform, in_words, is_text, refuse_odd_names, refuse_unknown_columns, unite
+from datasets_app.ingest.separators import seems_delimited_by, seems_to_have_a_header
+from datasets_app.ingest.sizes import refuse_too_long
+from datasets_app.ingest.source import ROW_TEXT_BYTES, Chunk, Source, column_twice, empty, in_a_sentence, too_long
+from datasets_app.ingest.streams import head
 
-DELIMITERS = {Kind.CSV: ",", Kind.TSV: "\t"}
-DELIMITER_WORDS = {",": "comma", "\t": "tab"}
 SHOWN_CHARACTERS = 60
+FIRST_ROUNDED = 1 << 53
 UNCLOSED_ADVICE = "Close the quote, or double it if it belongs to the text; split documents of over 16 MiB."
 NULLS = frozenset(arrow_csv.ConvertOptions().null_values)
 
@@ -29,61 +34,107 @@ csv.field_size_limit(4 * ROW_TEXT_BYTES)
 class Record(NamedTuple):
     line: int
     cells: list[str]
-    end: int  # bytes of the block up to the end of this record
+    start: int  # bytes of the block before this record
+    end: int
 
 
-def read_delimited(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
-    """Rows of a CSV or TSV file with a header.
+def read_delimited(source: Source, schema: pa.Schema | None, rejects: Rejects) -> Iterator[Chunk]:
+    """Rows of a CSV or TSV file.
 
     Column types are inferred from the first block; dates stay text, as they are written. A given schema is binding.
     """
-    delimiter = DELIMITERS[source.kind]
+    style = style_of(source)
+    delimiter = style.delimiter.character
     blocks = read_blocks(source, lambda data: cut_after_record(data, delimiter.encode()), UNCLOSED_ADVICE)
     first = next(blocks, None)
     if first is None:
         raise empty(source.name)
     names, body = _split_header(first, delimiter, source.name)
+    if not style.has_header:
+        names, body = [f"column_{index}" for index in range(1, len(names) + 1)], first
+    elif twice := column_twice(names):
+        raise JobError(f'The header of {source.name} has the column "{twice}" twice.', "Give each column its own name.")
+    refuse_odd_names(names, source.name)
     refuse_unknown_columns(names, schema, source.name)
-    form = Delimited(source.name, delimiter, names)
-    yield from read_inferred(_closed(chain([body], blocks), form), form, schema)
+    form = Delimited(source.name, style, names)
+    yield from read_inferred(_closed(chain([body], blocks), form), form, schema, rejects)
+
+
+class Style(NamedTuple):
+    delimiter: Delimiter
+    has_header: bool
+
+
+def style_of(source: Source) -> Style:
+    """What the options say, and the rest as the beginning of the file has it."""
+    said = source.options
+    start = head(source)
+    delimiter = said.delimiter or seems_delimited_by(start, source.kind)
+    has_header = seems_to_have_a_header(start, delimiter) if said.header is None else said.header
+    return Style(delimiter, has_header)
 
 
 @dataclass(frozen=True)
 class Delimited:
     name: str
-    delimiter: str
+    style: Style
     names: list[str]
 
+    @property
+    def delimiter(self) -> str:
+        return self.style.delimiter.character
+
     def settle(self, block: Block) -> pa.Schema:
-        if _is_blank(block):
-            return pa.schema([(name, pa.string()) for name in self.names])
-        inferred = self._read(block, {}).schema
-        return pa.schema([(field.name, self._settled_type(field)) for field in inferred])
+        return self._settled(self._read(block, {}))
 
     def widen(self, schema: pa.Schema, block: Block) -> pa.Schema:
         # Whatever is written in a text column is text, also where it looks like a number.
         texts = {field.name: field.type for field in schema if is_text(field.type)}
-        return unite([schema, self._read(block, texts).schema])
+        return unite([schema, self._settled(self._read(block, texts))])
 
     def parse(self, block: Block, schema: pa.Schema) -> pa.Table:
-        if _is_blank(block):
-            return schema.empty_table()
         types = {field.name: field.type for field in schema if field.name in self.names}
-        return conform(self._read(block, types), schema)
+        table = conform(self._read(block, types), schema)
+        refuse_too_long(block.data, table)
+        return table
+
+    def faults(self, block: Block, schema: pa.Schema | None, *, is_binding: bool) -> Iterator[Fault]:
+        unsound = False
+        for record in records(block, self.delimiter):
+            if error := self._flaw(block, record):
+                unsound = True
+                yield Fault(record.start, record.end, record.line, error)
+        if unsound or schema is None:
+            return
+        for record in records(block, self.delimiter):
+            if record.cells and (error := self._mismatch(record, schema)):
+                yield Fault(record.start, record.end, record.line, error, is_misfit=True)
+
+    def without(self, block: Block, faults: list[Fault]) -> Block:
+        return block.without(faults)
 
     def diagnose(self, block: Block, schema: pa.Schema | None, error: Exception) -> JobError:
-        if damage := not_utf8_in(block, self.name):
-            return damage
         for record in records(block, self.delimiter):
-            if record.cells and len(record.cells) != len(self.names):
-                return self._ragged(record)
-            if schema is not None and (problem := self._mismatch(record, schema)):
+            if flaw := self._flaw(block, record):
+                return flaw
+            if record.cells and schema is not None and (problem := self._mismatch(record, schema)):
                 return problem
         return JobError(
             f"{self.name} cannot be read after line {block.first_line}: {in_a_sentence(error)}.", "Repair it."
         )
 
+    def _flaw(self, block: Block, record: Record) -> JobError | None:
+        """What is wrong with a record by itself."""
+        data = block.data[record.start : record.end]
+        if damage := no_text_in(Block(data, record.line, 0), self.name):
+            return damage
+        if record.cells and len(record.cells) != len(self.names):
+            return self._ragged(record)
+        is_long = len(data) > ROW_TEXT_BYTES and sum(map(len, record.cells)) > ROW_TEXT_BYTES
+        return too_long(f"The row on line {record.line} of {self.name}") if is_long else None
+
     def _read(self, block: Block, types: dict[str, pa.DataType]) -> pa.Table:
+        refuse_nul(block.data)
         return arrow_csv.read_csv(
             pa.BufferReader(block.data),
             # One block for pyarrow too: it gives up on a row longer than its block.
@@ -92,17 +143,23 @@ class Delimited:
             arrow_csv.ConvertOptions(column_types=types),
         )
 
-    def _settled_type(self, field: pa.Field) -> pa.DataType:
-        if pa.types.is_binary(field.type):
-            raise pa.ArrowInvalid(f'column "{field.name}" is not UTF-8')
-        is_kept = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type)
-        return field.type if is_kept else pa.string()
+    def _settled(self, table: pa.Table) -> pa.Schema:
+        return pa.schema([(name, self._settled_type(table[name], name)) for name in table.column_names])
+
+    def _settled_type(self, column: pa.ChunkedArray, name: str) -> pa.DataType:
+        kind = column.type
+        if pa.types.is_binary(kind):
+            raise pa.ArrowInvalid(f'column "{name}" is not UTF-8')
+        # Numbers of so many digits are names of something, and would be rounded.
+        is_exact = not pa.types.is_floating(kind) or (pc.max(pc.abs(column)).as_py() or 0) < FIRST_ROUNDED
+        is_number = pa.types.is_integer(kind) or (pa.types.is_floating(kind) and is_exact)
+        return kind if is_number or pa.types.is_boolean(kind) else pa.string()
 
     def _ragged(self, record: Record) -> JobError:
         return JobError(
-            f"Line {record.line} of {self.name} has {_values(len(record.cells))}, the header has {len(self.names)}.",
-            f"Put quotes around a value with a {DELIMITER_WORDS[self.delimiter]} or a line break in it, "
-            "or repair the line.",
+            f"Line {record.line} of {self.name} has {_values(len(record.cells))}, "
+            f"the {'header' if self.style.has_header else 'first line'} has {len(self.names)}.",
+            f"Put quotes around a value with a {self.style.delimiter} or a line break in it, or repair the line.",
         )
 
     def _mismatch(self, record: Record, schema: pa.Schema) -> JobError | None:
@@ -120,7 +177,7 @@ class Delimited:
 
 def records(block: Block, delimiter: str) -> Iterator[Record]:
     """The records of a block with their lines, one by one and slowly. Each character of a cell stands for a byte."""
-    end = 0
+    end = start = 0
 
     def lines() -> Iterator[str]:
         nonlocal end
@@ -131,19 +188,17 @@ def records(block: Block, delimiter: str) -> Iterator[Record]:
     reader = csv.reader(lines(), delimiter=delimiter)
     line = block.first_line
     for cells in reader:
-        yield Record(line, cells, end)
-        line = block.first_line + reader.line_num
+        yield Record(line, cells, start, end)
+        line, start = block.first_line + reader.line_num, end
 
 
 def _split_header(block: Block, delimiter: str, name: str) -> tuple[list[str], Block]:
     header = next((record for record in records(block, delimiter) if record.cells), None)
     if header is None:
         raise empty(name)
-    if damage := not_utf8_in(replace(block, data=block.data[: header.end]), name):
+    if damage := no_text_in(replace(block, data=block.data[: header.end]), name):
         raise damage
     names = [cell.encode("latin-1").decode() or f"column_{index}" for index, cell in enumerate(header.cells, 1)]
-    if twice := column_twice(names):
-        raise JobError(f'The header of {name} has the column "{twice}" twice.', "Give each column its own name.")
     rest = block.data[header.end :]
     first_line = block.first_line + len(block.data[: header.end].splitlines())
     return names, replace(block, data=rest, first_line=first_line)
@@ -155,11 +210,6 @@ def _closed(blocks: Iterator[Block], form: Delimited) -> Iterator[Block]:
             line = block.first_line + block.data.count(b"\n", 0, quote)
             raise JobError(f"The quote opened on line {line} of {form.name} is never closed.", UNCLOSED_ADVICE)
         yield block
-
-
-def _is_blank(block: Block) -> bool:
-    # pyarrow takes a file without any row for an error.
-    return not block.data.strip(b"\r\n")
 
 
 def _is_one(cell: str, kind: pa.DataType) -> bool:

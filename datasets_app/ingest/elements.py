@@ -2,21 +2,18 @@
 
 import codecs
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.blocks import ROW_SOURCE_BYTES, Block, bytes_to_read
+from datasets_app.ingest.blocks import ROW_SOURCE_BYTES, Block, Span, bytes_to_read
+from datasets_app.ingest.layouts import DECODER, SPACE, is_cut_off
+from datasets_app.ingest.options import Layout
+from datasets_app.ingest.rejects import Fault
 from datasets_app.ingest.source import Source, not_utf8, too_long
+from datasets_app.ingest.streams import Stream, opened
 
-# Numbers as floats: Python refuses to convert whole ones of over 4,300 digits. They are only looked at, never stored.
-DECODER = json.JSONDecoder(parse_int=float)
-SPACE = re.compile(r"[ \t\r\n]*+")
-UNTERMINATED_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+\\?\Z', re.DOTALL)
-# A literal or an escape that the end of the text cuts in two is reported where it starts.
-LONGEST_LITERAL = len("-Infinity")
 REPAIR_ADVICE = "Repair the line, or remove it."
 WRAPPED_ADVICE = "A file whose rows are inside one object has to be rewritten as a list of objects, or as JSON lines."
 
@@ -36,18 +33,26 @@ class Element(NamedTuple):
 class ElementBlock(Block):
     elements: tuple[Element, ...] = ()
 
-    def records(self) -> Iterator[tuple[str, bytes]]:
+    def spans(self) -> Iterator[Span]:
+        end = -1
         for element in self.elements:
-            yield element.place, element.text.encode()
+            start, end = end + 1, end + 1 + len(element.text.encode())
+            yield Span(element.place, start, end, element.line)
+
+    def without(self, faults: list[Fault]) -> "ElementBlock":
+        bad = {fault.start for fault in faults}
+        good = [element for element, span in zip(self.elements, self.spans(), strict=True) if span.start not in bad]
+        data = "\n".join(element.text for element in good).encode()
+        return replace(self, data=data, elements=tuple(good))
 
 
-def read_elements(source: Source) -> Iterator[ElementBlock]:
+def read_elements(source: Source, layout: Layout) -> Iterator[ElementBlock]:
     """Raises JobError, with the line, for what is not JSON or not an object, and for invalid UTF-8."""
-    with source.path.open("rb") as stream:
+    with opened(source) as stream:
         window = _Window(stream, source)
         batch: list[Element] = []
         size = 0
-        for element in _elements(window):
+        for element in _elements(window, layout):
             batch.append(element)
             size += len(element.text)
             if size >= source.block_bytes:
@@ -55,11 +60,6 @@ def read_elements(source: Source) -> Iterator[ElementBlock]:
                 batch, size = [], 0
         if batch:
             yield _block(batch, window)
-
-
-def is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
-    """Whether more text might repair it."""
-    return error.pos >= len(text) - LONGEST_LITERAL or UNTERMINATED_STRING.match(text, error.pos) is not None
 
 
 def not_json(where: str, error: json.JSONDecodeError) -> JobError:
@@ -85,30 +85,34 @@ def _block(batch: list[Element], window: "_Window") -> ElementBlock:
     return ElementBlock(data, batch[0].line, window.bytes_read, elements=tuple(batch))
 
 
-def _elements(window: "_Window") -> Iterator[Element]:
-    is_array = window.skip("[")
-    if window.next_character() in ("", "]"):
+def _elements(window: "_Window", layout: Layout) -> Iterator[Element]:
+    if layout is Layout.SEQUENCE:
+        while window.next_character():
+            yield window.read_object()
         return
-    while True:
-        yield window.read_object()
-        if is_array and not window.skip(","):
-            break
-        if not is_array and not window.next_character():
-            return
+    if layout is Layout.OBJECT:
+        window.enter_list()
+    else:
+        window.expect("[", "the opening bracket of a list")
     if not window.skip("]"):
-        raise window.unexpected("a comma or the closing bracket of the list")
+        yield window.read_object()
+        while window.skip(","):
+            yield window.read_object()
+        window.expect("]", "a comma or the closing bracket of the list")
+    if layout is Layout.OBJECT:
+        window.leave_object()
     if window.next_character():
-        raise window.unexpected("nothing after the closing bracket of the list")
+        raise window.unexpected("nothing after its end")
 
 
 class _Window:
     """The part of a file that is being looked at, as text."""
 
-    def __init__(self, stream: BinaryIO, source: Source) -> None:
+    def __init__(self, stream: Stream, source: Source) -> None:
         self.bytes_read = 0
         self._stream = stream
         self._source = source
-        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
         self._at = 0
         self._line = 1
@@ -131,10 +135,54 @@ class _Window:
         self._at += is_next
         return is_next
 
+    def expect(self, character: str, said: str) -> None:
+        if not self.skip(character):
+            raise self.unexpected(said)
+
+    def enter_list(self) -> None:
+        """Of an object, up to its first value that is a list."""
+        self.expect("{", "the opening brace of an object")
+        while self._read_name():
+            if self.skip("["):
+                return
+            self._read_value()
+            self.skip(",")
+        raise JobError(f"{self._source.name} has no list in its object.", "Choose another layout.")
+
+    def leave_object(self) -> None:
+        while self.skip(","):
+            self._read_name()
+            self._read_value()
+        self.expect("}", "a comma or the closing brace of the object")
+
     def read_object(self) -> Element:
         self.next_character()
         line = self._line_at(self._at)
         self._objects += 1
+        value, text = self._read_value()
+        if not isinstance(value, dict):
+            raise not_an_object(self._where(self._at), value)
+        # Strings hold no line breaks in JSON: what is left is one line, as in a file of JSON lines.
+        return Element(self._objects, line, text.replace("\n", " "))
+
+    def unexpected(self, expected: str) -> JobError:
+        found = self.next_character()
+        what = f'"{found}"' if found else "the end of the file"
+        if not self._objects:
+            where = f"Line {self._line_at(self._at)} of {self._source.name}"
+            return JobError(f"{where} has {what} instead of {expected}.", "Choose another layout, or repair the file.")
+        return JobError(f"{self._where(self._at)} is followed by {what} instead of {expected}.", REPAIR_ADVICE)
+
+    def _read_name(self) -> bool:
+        """Of the next value of an object, and its colon; False at the end of the object."""
+        if self.next_character() in ("", "}"):
+            return False
+        self._read_value()
+        self.expect(":", "a colon")
+        return True
+
+    def _read_value(self) -> tuple[object, str]:
+        self.next_character()
         while True:
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
@@ -144,20 +192,17 @@ class _Window:
                 raise not_json(self._where(error.pos), error) from None
             except RecursionError:
                 raise too_deep(self._where(self._at)) from None
-            if not isinstance(value, dict):
-                raise not_an_object(self._where(self._at), value)
-            # Strings hold no line breaks in JSON: what is left is one line, as in a file of JSON lines.
-            element = Element(self._objects, line, self._text[self._at : end].replace("\n", " "))
+            if isinstance(value, float) and end == len(self._text) and self._read_more():
+                continue  # a number may go on
+            text = self._text[self._at : end]
             self._at = end
-            return element
-
-    def unexpected(self, expected: str) -> JobError:
-        found = self.next_character()
-        what = f'"{found}"' if found else "the end of the file"
-        return JobError(f"{self._where(self._at)} is followed by {what} instead of {expected}.", REPAIR_ADVICE)
+            return value, text
 
     def _where(self, position: int) -> str:
-        return f"{Element(self._objects, self._line_at(position), '').place} of {self._source.name}"
+        line = self._line_at(position)
+        if not self._objects:
+            return f"Line {line} of {self._source.name}"
+        return f"{Element(self._objects, line, '').place} of {self._source.name}"
 
     def _line_at(self, position: int) -> int:
         if position >= self._counted:
@@ -172,7 +217,7 @@ class _Window:
         if len(self._text) > ROW_SOURCE_BYTES:
             raise too_long(f"The object that starts on line {line} of {self._source.name}", WRAPPED_ADVICE)
         data = self._stream.read(bytes_to_read(len(self._text), self._source))
-        self.bytes_read += len(data)
+        self.bytes_read = self._stream.bytes_read(0)
         try:
             self._text += self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:

@@ -7,10 +7,13 @@ import pyarrow as pa
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.delimited import read_delimited
+from datasets_app.ingest.disguises import refuse_disguised
 from datasets_app.ingest.lines import read_text
 from datasets_app.ingest.objects import read_objects
 from datasets_app.ingest.parquet import read_parquet
+from datasets_app.ingest.rejects import Rejects
 from datasets_app.ingest.source import CHOOSE_ADVICE, Chunk, Kind, Source, empty
+from datasets_app.ingest.streams import PACKINGS, packing_of
 
 EXTENSIONS = {
     ".csv": Kind.CSV,
@@ -21,7 +24,7 @@ EXTENSIONS = {
     ".parquet": Kind.PARQUET,
     ".txt": Kind.TXT,
 }
-READERS: dict[Kind, Callable[[Source, pa.Schema | None], Iterator[Chunk]]] = {
+READERS: dict[Kind, Callable[[Source, pa.Schema | None, Rejects], Iterator[Chunk]]] = {
     Kind.CSV: read_delimited,
     Kind.TSV: read_delimited,
     Kind.JSON: read_objects,
@@ -33,34 +36,44 @@ READERS: dict[Kind, Callable[[Source, pa.Schema | None], Iterator[Chunk]]] = {
 
 def kind_of(name: str) -> Kind:
     """The kind of a file, by the extension of its name. Raises JobError for one that cannot be read."""
-    extension = PurePath(name).suffix.lower()
-    if extension not in EXTENSIONS:
-        *others, last = EXTENSIONS
-        said = f"has the extension {extension}" if extension else "has no extension"
+    path = PurePath(name)
+    packing = packing_of(name)
+    extension = PurePath(path.stem if packing else path).suffix.lower()
+    kind = EXTENSIONS.get(extension)
+    if kind is None:
+        *others, last = [*EXTENSIONS, *PACKINGS]
+        said = f"has the extension {extension or path.suffix}" if extension or packing else "has no extension"
         raise JobError(f"{name} {said}, which cannot be read.", f"Use {', '.join(others)} or {last}.")
-    return EXTENSIONS[extension]
+    if packing and kind is Kind.PARQUET:
+        raise JobError(f"{name} is packed twice: Parquet is packed in itself.", "Unpack it.")
+    return kind
 
 
-def read_rows(source: Source, schema: pa.Schema | None = None) -> Iterator[Chunk]:
+def read_rows(source: Source, schema: pa.Schema | None = None, rejects: Rejects | None = None) -> Iterator[Chunk]:
     """The rows of a file, in tables of one schema and of a few MiB each; memory does not grow with the file.
 
     A given schema is binding: values that do not fit are an error, columns that are missing are null. Without one, a
     JSON or CSV file may turn out to need a wider schema than its beginning: then SchemaChanged brings one that fits.
     Raises JobError, naming file and line, for whatever else cannot be read, and for a file without rows or columns.
+    As many bad rows as `rejects` allows are set aside there.
     """
+    rejects = rejects or Rejects()
+    if not source.bytes:
+        raise empty(source.name)
+    refuse_disguised(source)
     rows = 0
-    for chunk in READERS[source.kind](source, schema):
+    for chunk in READERS[source.kind](source, schema, rejects):
         if chunk.table is not None:
             if chunk.table.num_rows and not chunk.table.num_columns:
                 raise JobError(f"{source.name} has rows, but no columns.", "Give its rows at least one named value.")
             rows += chunk.table.num_rows
         yield chunk
     if not rows:
-        raise _without_rows(source)
+        raise _without_rows(source, rejects)
 
 
-def _without_rows(source: Source) -> JobError:
-    if not source.bytes:
-        return empty(source.name)
+def _without_rows(source: Source, rejects: Rejects) -> JobError:
+    if rejects.count:
+        return JobError(f"Every row of {source.name} is bad.", "Check that it is read as what it is.")
     has = "has a header, but no rows" if source.kind in (Kind.CSV, Kind.TSV) else "has no rows"
     return JobError(f"{source.name} {has}.", CHOOSE_ADVICE)

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -200,7 +201,8 @@ class _HashedFile:
         return self._bytes, self._hash.hexdigest()
 
     def abandon(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is not written yet may not fit on the disk
+            self._file.close()
 
 
 def _size_of(table: pa.Table) -> Size:

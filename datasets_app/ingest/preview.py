@@ -6,7 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from datasets_app.ingest.delimited import style_of
 from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.layouts import layout_of
+from datasets_app.ingest.rejects import Rejects
 from datasets_app.ingest.schema import (
     chat_columns,
     columns_of,
@@ -16,11 +19,11 @@ from datasets_app.ingest.schema import (
     text_columns,
 )
 from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.streams import detected_encoding, packing_of
 
 PREVIEW_ROWS = 20
 SHOWN_CHARACTERS = 1000
 SHOWN_ITEMS = 20
-DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Preview:
     text_column: str | None
     warnings: list[str]
     schema: str
+    # What was detected or chosen: [(what, as what it is read)]
+    reading: list[tuple[str, str]]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -39,23 +44,38 @@ class Preview:
 
 def preview(source: Source, rows: int = PREVIEW_ROWS) -> Preview:
     """Read no more than the beginning of a file. Raises JobError as `read_rows` does, if only for that part."""
-    table = next(chunk.table for chunk in read_rows(source) if chunk.table is not None and chunk.table.num_rows)
+    rejects = Rejects(source.options.bad_rows)
+    chunks = read_rows(source, None, rejects)
+    table = next(chunk.table for chunk in chunks if chunk.table is not None and chunk.table.num_rows)
     sizes, texts = text_bytes(table), text_columns(table.schema)
     text_column = propose_text_column({name: sizes[name] for name in texts})
     shown = [{name: _shown(value) for name, value in row.items()} for row in table.slice(0, rows).to_pylist()]
-    warnings = _warnings(source, table, text_column)
-    return Preview(columns_of(table.schema), shown, text_column, warnings, dump_schema(table.schema))
+    warnings = _warnings(table, text_column, rejects)
+    schema = dump_schema(table.schema)
+    return Preview(columns_of(table.schema), shown, text_column, warnings, schema, reading_of(source))
 
 
-def _warnings(source: Source, table: pa.Table, text_column: str | None) -> list[str]:
+def reading_of(source: Source) -> list[tuple[str, str]]:
+    if source.kind is Kind.PARQUET:
+        return []
+    packing = packing_of(source.name)
+    said = [("Packed with", packing)] if packing else []
+    said.append(("Encoding", (source.options.encoding or detected_encoding(source)).words))
+    if source.kind in (Kind.CSV, Kind.TSV):
+        style = style_of(source)
+        said += [("Delimiter", style.delimiter.value), ("Header", "yes" if style.has_header else "no")]
+    if source.kind in (Kind.JSON, Kind.JSONL):
+        said.append(("Layout", (source.options.layout or layout_of(source)).words))
+    return said
+
+
+def _warnings(table: pa.Table, text_column: str | None, rejects: Rejects) -> list[str]:
     warnings = []
+    if rejects.count:
+        rows = "1 bad row is" if rejects.count == 1 else f"{rejects.count:,} bad rows are"
+        warnings.append(f"{rows} set aside in the part of the file that was looked at.")
     if text_column is None and not chat_columns(table.schema):
         warnings.append("No column holds text, so there is nothing to tokenize.")
-    if source.kind in (Kind.CSV, Kind.TSV) and table.num_columns == 1:
-        name = table.column_names[0]
-        others = [words for character, words in DELIMITERS.items() if character in name]
-        if others:
-            warnings.append(f'The only column is "{name}": the file may be separated by {others[0]}.')
     return warnings
 
 

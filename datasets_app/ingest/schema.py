@@ -10,6 +10,9 @@ import pyarrow.compute as pc
 from datasets_app.errors import JobError
 from datasets_app.ingest.messages import is_messages, message_keys
 
+MOST_COLUMNS = 2000
+LONGEST_NAME = 200
+SHOWN_CHARACTERS = 40
 # The most telling name first.
 TEXT_NAMES = ("text", "content", "body", "document", "article", "raw_content", "sentence", "passage")
 
@@ -90,6 +93,40 @@ def refuse_unknown_columns(names: list[str], schema: pa.Schema | None, source_na
             f'{source_name} has the column "{unknown[0]}", which the dataset does not have.',
             "Give all files of a dataset the same columns.",
         )
+
+
+def refuse_odd_names(names: list[str], source_name: str) -> None:
+    """Names that no table can show, and more columns than one can hold."""
+    if len(names) > MOST_COLUMNS:
+        raise too_many_columns(source_name)
+    for name in names:
+        if "\0" in name:
+            raise JobError(
+                f"{source_name} has a column with a NUL character in its name, {name[:SHOWN_CHARACTERS]!a}.",
+                "Rename the column.",
+            )
+        if len(name) > LONGEST_NAME:
+            raise JobError(
+                f"{source_name} has a column with a name of over {LONGEST_NAME} characters, "
+                f'"{name[:SHOWN_CHARACTERS]}…".',
+                "Rename the column; if that is no name, say that the file has no header.",
+            )
+
+
+def too_many_columns(where: str) -> JobError:
+    return JobError(
+        f"{where} has over {MOST_COLUMNS:,} different names of columns.",
+        'Write what varies from row to row as a list of {"name": ..., "value": ...} objects.',
+    )
+
+
+def names_within(kind: pa.DataType) -> Iterator[str]:
+    """The names of the fields at every depth."""
+    for index in range(kind.num_fields):
+        field = kind.field(index)
+        if pa.types.is_struct(kind):
+            yield field.name
+        yield from names_within(field.type)
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:

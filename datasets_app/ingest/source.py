@@ -9,11 +9,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from datasets_app.errors import JobError
+from datasets_app.ingest.options import ReadingOptions
 
 MIB = 1 << 20
 BLOCK_BYTES = 4 * MIB
 ROW_TEXT_BYTES = 16 * MIB
 CHOOSE_ADVICE = "Choose a file with rows in it."
+DETECTED = ReadingOptions()
 TOO_LONG_ADVICE = "Split long documents into several rows."
 # UnicodeDecodeError: pyarrow meets a column name that is not UTF-8.
 PARSE_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError)
@@ -28,21 +30,14 @@ class Kind(StrEnum):
     TXT = "txt"
 
 
-class TextRows(StrEnum):
-    """What a row of a text file is."""
-
-    LINES = "lines"
-    FILE = "file"
-
-
 @dataclass(frozen=True)
 class Source:
-    """A file to read. `name` is what its owner calls it, for messages; `text_rows` matters to text files alone."""
+    """A file to read. `name` is what its owner calls it, for messages and for how it is packed."""
 
     path: Path
     kind: Kind
     name: str
-    text_rows: TextRows = TextRows.LINES
+    options: ReadingOptions = DETECTED
     block_bytes: int = BLOCK_BYTES
 
     @property
@@ -70,7 +65,14 @@ def too_long(where: str, advice: str = "", *, limit_bytes: int = ROW_TEXT_BYTES)
 
 
 def not_utf8(where: str) -> JobError:
-    return JobError(f"{where} is not valid UTF-8.", "Save the file as UTF-8, or remove the damaged characters.")
+    return JobError(
+        f"{where} is not valid UTF-8.",
+        "Choose the encoding it was written in, save the file as UTF-8, or remove the damaged characters.",
+    )
+
+
+def with_nul(where: str) -> JobError:
+    return JobError(f"{where} has a NUL byte, which no text has.", "Remove it, or write the file again as text.")
 
 
 def empty(name: str) -> JobError:
