@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from datasets_app import storage
+from datasets_app import first_rows, storage
 from datasets_app.downloads import Download
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.ingest.messages import is_messages
@@ -52,6 +52,9 @@ class ImportWork:
     def finalize(self, job: Job, keep: Keep) -> None:
         staged = staged_parts(job)
         columns = common_columns(staged)
+        most = job.options.get("rows")  # type: ignore[attr-defined]
+        if most:
+            staged = first_rows.cut(staged, most, storage.staging_dir(self.home(job)), keep)
         text_column = chosen_text_column(job.dataset, columns, staged)
         parts = [self._publish(job, part, keep) for part in staged]
         set_aside = self._publish_rejected(job)
@@ -71,6 +74,8 @@ class ImportWork:
             Part.objects.filter(dataset=job.dataset).delete()
             Part.objects.bulk_create(parts)
             Dataset.objects.filter(pk=job.dataset_id).update(**facts)
+            if most:
+                first_rows.recount(staged, job.pk)
             said = f"Import finished: {rows:,} rows in {', '.join(split['name'] for split in splits)}"
             said += f", {set_aside:,} set aside." if set_aside else "."
             if not job.complete(said, rows_total=rows + set_aside):
@@ -136,7 +141,7 @@ def staged_parts(job: Job) -> list[dict[str, Any]]:
             split = part.get("split", shard.split)
             index = numbers.get(split, 0)
             numbers[split] = index + 1
-            parts.append({**part, "split": split, "index": index, "file": shard.name})
+            parts.append({**part, "split": split, "index": index, "file": shard.name, "shard": shard.pk})
     return parts
 
 

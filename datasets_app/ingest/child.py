@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from datasets_app.children import Message, serve
 from datasets_app.errors import JobError, disk_full_explained
@@ -44,6 +45,10 @@ def _answer(request: Message) -> Iterator[Message]:
             yield from _import(request)
         case "preview":
             yield {"done": preview(_source(request), request.get("rows", PREVIEW_ROWS)).to_dict()}
+        case "cut":
+            yield {
+                "done": {"part": _cut(Path(request["path"]), request["rows"], Path(request["out"]), request["stem"])}
+            }
         case "sample":
             yield from _sample(Path(request["out"]), request["stem"])
         case other:
@@ -63,12 +68,14 @@ def _import(request: Message) -> Iterator[Message]:
 
 
 def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) -> Iterator[Message]:
-    reported = time.monotonic()
+    reported, most = time.monotonic(), source.options.rows
     rejected = Rejects(source.options.bad_rows, source.name, folder / f"{stem}{SUFFIX}")
     with rejected as rejects, PartWriter(folder, stem, source.name) as writer:
         for chunk in read_rows(source, schema, rejects):
             if chunk.table is not None:
-                writer.add(chunk.table)
+                writer.add(chunk.table if most is None else chunk.table.slice(0, most - writer.rows))
+            if writer.rows == most:
+                break
             if time.monotonic() - reported >= REPORT_SECONDS:
                 reported = time.monotonic()
                 yield {"counts": _counts(writer.rows, chunk.bytes_read, rejects.count)}
@@ -76,6 +83,17 @@ def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) ->
         parts = [part.to_dict() for part in writer.finish()]
         files = rejects.finish()
     yield {"done": {"counts": _counts(writer.rows, source.bytes, rejects.count), "parts": parts, "files": files}}
+
+
+def _cut(path: Path, rows: int, folder: Path, stem: str) -> Message:
+    """The first rows of a part as another one, which is no larger."""
+    with parquet.ParquetFile(path) as file, PartWriter(folder, stem, path.name) as writer:
+        for batch in file.iter_batches():
+            writer.add(pa.Table.from_batches([batch]).slice(0, rows - writer.rows))
+            if writer.rows == rows:
+                break
+        (part,) = writer.finish()
+    return part.to_dict()
 
 
 def _sample(folder: Path, stem: str) -> Iterator[Message]:

@@ -75,6 +75,8 @@ class ReadingOptions:
     layout: Layout | None = None
     bad_rows: int = 0
     unpacked_limit_bytes: int = UNPACKED_LIMIT_BYTES
+    # How many rows are wanted of a file; None is all of them.
+    rows: int | None = None
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> Self:
@@ -87,4 +89,5 @@ class ReadingOptions:
             Layout(options["layout"]) if options.get("layout") else None,
             int(options.get("bad_rows") or 0),
             int(options.get("unpacked_limit_bytes") or UNPACKED_LIMIT_BYTES),
+            options.get("rows") or None,
         )
