@@ -126,7 +126,8 @@ class PartFile:
 
     def _hash(self, piece: bytes) -> None:
         self._sha256.update(piece)
-        self._sha1.update(piece)
+        if not self.file.sha256:
+            self._sha1.update(piece)
         self.bytes += len(piece)
 
     def _read_etags(self) -> dict[str, str]:
