@@ -64,7 +64,7 @@ class PartFile:
 
     @property
     def validator(self) -> str:
-        """What whoever sent the bytes called the content; "" if it cannot be asked for by it."""
+        """What the rest is to be asked for by, in an If-Range; "" if there is nothing that may be."""
         return self._etags.get("sender", "")
 
     def begin(self, etag: str, validator: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from datasets_app.ingest.hub.connection import Answer, Clock, Connection
+from datasets_app.ingest.hub.connection import FIRST_ERROR, Answer, Clock, Connection
 from datasets_app.ingest.hub.part_file import PartFile
 from datasets_app.ingest.hub.refusals import (
     SERVER_ERRORS,
@@ -143,6 +143,8 @@ class _Download:
             raise TryAgain(why, wait_asked_for(response, self.clock.now()))
         if status == OUT_OF_RANGE:
             raise WrongContent
+        if status >= FIRST_ERROR and not self.connection.is_hub(str(response.url)):
+            raise TryAgain(f"the Hub’s storage answers with error {status}")  # its addresses are good for a while only
         self.connection.refuse_errors(response, self.part.file)
         if status not in (WHOLE, PART):
             raise TryAgain(f"the Hub answers with {status}")
@@ -153,6 +155,8 @@ class _Download:
         """Make ready for the bytes of this answer; False if they are of no use, and another has to be asked for."""
         part, response = self.part, answer.response
         etag, validator = _etag_of(answer.hub_headers), response.headers.get("ETag", "")
+        if validator.startswith("W/") or not self.connection.is_hub(str(response.url)):
+            validator = ""  # other hosts of the same storage may call the same content otherwise
         if part.bytes and (etag != part.etag or response.status_code == WHOLE):
             part.restart()
         if response.status_code == PART and _first_byte(response) != part.bytes:
@@ -160,7 +164,7 @@ class _Download:
         if _whole_length(response) not in (None, part.file.bytes):
             raise self._html(response) if _is_html(response) else WrongContent
         if not part.bytes:
-            part.begin(etag, "" if validator.startswith("W/") else validator)
+            part.begin(etag, validator)
         return True
 
     def _append(self, response: httpx2.Response) -> Iterator[Received]:
