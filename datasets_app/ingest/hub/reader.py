@@ -26,6 +26,7 @@ from datasets_app.ingest.hub.waiting import LONGEST_WAIT_SECONDS, TRIES, WAITS_S
 REPORT_SECONDS = 0.25
 WHOLE, PART, OUT_OF_RANGE = 200, 206, 416
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<all>\d+|\*)", re.ASCII)
+GO_ON = "Try again later: what has come is kept. Where there is no way to the Hub, HF_ENDPOINT can name a mirror."
 HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -104,7 +105,7 @@ class _Download:
 
     def _wait(self, trouble: TryAgain, failed: int) -> Iterator[Waiting]:
         if failed == TRIES:
-            raise unreachable(self.connection.endpoint, f"was tried {TRIES} times in vain: {trouble.why}")
+            raise unreachable(self.connection.endpoint, f"was tried {TRIES} times in vain: {trouble.why}", GO_ON)
         seconds = WAITS_SECONDS[failed - 1] if trouble.seconds is None else trouble.seconds
         if seconds > LONGEST_WAIT_SECONDS:
             raise HubError(
