@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -299,6 +300,11 @@ def test_a_hub_that_is_down_is_told_with_what_to_do():
 
     assert refused.value.advice == "Upload files instead, or have HF_ENDPOINT set to a mirror."
     assert time.monotonic() - start < 5
+
+
+def test_a_hub_that_takes_requests_and_never_answers_is_told():
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(refusals.HubUnreachable):
+        look_up_dataset(NAME, access=HubAccess(f"http://127.0.0.1:{deaf.getsockname()[1]}"))
 
 
 @pytest.mark.parametrize("path", ["/revision/main", "/README.md"])

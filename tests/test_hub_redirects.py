@@ -7,7 +7,7 @@ from datasets_app.ingest.hub.reader import download
 from datasets_app.ingest.hub.refusals import RedirectRefused
 from datasets_app.ingest.hub.remote import HubAccess
 from datasets_app.ingest.hub.waiting import Waiting
-from tests.hub import Cut, Redirect
+from tests.hub import Cut, Redirect, Status
 from tests.hub.fixtures import CANARY, access_to, remote_file
 
 CONTENT = os.urandom(100_000)
@@ -16,6 +16,7 @@ NAME, PATH = "lab/stories", "data/train.parquet"
 
 @pytest.fixture
 def stories(hub):
+    """A private repository whose files are elsewhere."""
     hub.add(NAME, {PATH: CONTENT}, private=True)
     hub.add_token(CANARY, NAME)
     hub.redirects_large_files = True
@@ -41,6 +42,21 @@ def test_a_download_from_another_host_is_resumed_too(stories, tmp_path, hourglas
 
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert [asked.range for asked in stories.asked_for("", server="cdn")] == [None, "bytes=60000-"]
+    assert "if-range" not in stories.log[-1].headers
+
+
+def test_an_address_of_the_storage_that_is_no_longer_good_is_asked_for_anew(stories, tmp_path, hourglass):
+    file = remote_file(stories, NAME, PATH)
+    stories.fault(file.sha256, Status(403))
+
+    list(download(file, tmp_path / "a", access_to(stories, CANARY, stories.cdn_host), hourglass.clock))
+
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert [asked.server for asked in stories.log] == ["hub", "cdn", "hub", "cdn"]
+
+
+def test_the_token_is_not_shown_where_the_access_is():
+    assert CANARY not in repr(HubAccess("https://hub.example", CANARY))
 
 
 def test_a_host_that_is_not_listed_is_refused_and_never_asked(stories, tmp_path):
@@ -99,6 +115,10 @@ def test_a_redirect_to_anywhere_else_is_refused(stories, tmp_path, location, hou
         ("https://cdn-lfs.huggingface.co/a?sig=1", True),
         ("https://cdn-lfs-us-1.hf.co/a", True),
         ("https://cas-bridge.xethub.hf.co/a", True),
+        ("https://transfer.xethub-eu.hf.co/a", True),
+        ("https://us.aws.cdn.hf.co/a", True),
+        ("https://aws.cdn.hf.co/a", True),
+        ("https://evil.hf.co/a", False),
         ("https://hub.example/other", True),
         ("/other", True),
         ("http://cdn-lfs.huggingface.co/a", False),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 from pyarrow import parquet
 
-from tests.hub.faults import Status
+from tests.hub.faults import Slow, Status
 from tests.hub.server import Hub
 
 SENTENCE = "the quick brown fox jumps over a lazy dog while seven small boats sail by"
@@ -113,6 +113,11 @@ def _add_busy(hub: Hub, name: str) -> object:
     return repository
 
 
+def _add_slow(hub: Hub, name: str) -> object:
+    hub.fault("/slow-train.jsonl", Slow(0.02, 1 << 16), times=1_000_000)
+    return hub.add(name, {"README.md": card(), "slow-train.jsonl": jsonl_bytes(2000) * 100})
+
+
 def _add_gated(hub: Hub, name: str) -> object:
     return hub.add(name, {"README.md": card(), "train.parquet": parquet_bytes(100)}, gated="manual")
 
@@ -140,6 +145,7 @@ EXAMPLES: list[tuple[str, str, Callable[[Hub, str], object]]] = [
     ("lab/languages", "CSV in two configurations: one is a folder, one has patterns", _add_configurations),
     ("lab/packed", "JSON lines, packed with gzip", _add_packed),
     ("lab/busy", "after its preview the first download is answered with 429 and Retry-After: 20", _add_busy),
+    ("lab/slow", "40 MB that come at some 3 MB/s, to watch, pause and cancel", _add_slow),
     ("lab/gated", f"gated; {TOKEN_READER} has consent, {TOKEN_STRANGER} has not", _add_gated),
     ("lab/private", f"private; {TOKEN_READER} may read it", _add_private),
     ("lab/script", "nothing but a dataset script, which is refused", _add_script),

@@ -83,7 +83,7 @@ class Connection:
         """GET, following redirects by hand. Raises RedirectRefused, and httpx2's own errors."""
         hub_headers: httpx2.Headers | None = None
         for _ in range(MOST_REDIRECTS):
-            own = self._authorization if origin(address) == origin(self.endpoint) else {}
+            own = self._authorization if self.is_hub(address) else {}
             request = self._client.build_request("GET", address, headers={**(headers or {}), **own})
             response = self._client.send(request, stream=True)
             try:
@@ -95,6 +95,9 @@ class Connection:
             finally:
                 response.close()
         raise RedirectRefused("The Hub redirects in a circle.", "Tell who looks after this server.")
+
+    def is_hub(self, address: str) -> bool:
+        return origin(address) == origin(self.endpoint)
 
     def redirected(self, address: str, location: str) -> str:
         """Where a redirect leads. Raises RedirectRefused unless that is the Hub or an allowed host, no less safely."""
@@ -109,7 +112,7 @@ class Connection:
         is_plain = port in (None, DEFAULT_PORTS[parts.scheme])
         names = [f"{host}:{port}", *([host] if is_plain else [])]
         is_allowed = any(fnmatchcase(name, pattern) for name in names for pattern in self.access.allowed_hosts)
-        if "@" in parts.netloc or not (is_allowed or origin(target) == origin(self.endpoint)):
+        if "@" in parts.netloc or not (is_allowed or self.is_hub(target)):
             raise _refused(parts.netloc.rpartition("@")[2])
         return target
 

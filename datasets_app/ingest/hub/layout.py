@@ -45,6 +45,12 @@ class Layout:
         return wanted or self.default or self.configurations[0]
 
 
+def import_datasets() -> None:
+    """It takes seconds on a busy machine, which are not the Hub's."""
+    with pandas_allowed():
+        import datasets  # noqa: F401
+
+
 def read_layout(card: Card, repository: Repository) -> Layout:
     """Raises HubError for a card whose configurations cannot be read."""
     with pandas_allowed():

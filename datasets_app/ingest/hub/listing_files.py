@@ -15,14 +15,15 @@ class ListingFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     protocol = PROTOCOL
     cachable = False
-    kinds: ClassVar[dict[str, str]] = {}  # every file and folder, in order
+    entries: ClassVar[dict[str, dict[str, Any]]] = {}  # every file and folder, by name and in order
 
     @classmethod
     def show(cls, paths: list[str]) -> None:
         register_implementation(PROTOCOL, cls, clobber=True)
         files = [f"{ROOT}/{path}" for path in paths]
         folders = {folder for file in files for folder in _folders(file)}
-        cls.kinds = dict(sorted({**dict.fromkeys(folders, "directory"), **dict.fromkeys(files, "file")}.items()))
+        kinds = {**dict.fromkeys(folders, "directory"), **dict.fromkeys(files, "file")}
+        cls.entries = {name: {"name": name, "size": 0, "type": kind} for name, kind in sorted(kinds.items())}
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> list[Any]:
         found = list(self.find(path, maxdepth=1, withdirs=True, detail=True).values()) or [self.info(path)]
@@ -32,20 +33,20 @@ class ListingFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **options: Any
     ) -> Any:
         inside = f"{self._strip_protocol(path).rstrip('/')}/"
-        names = [
-            name
-            for name, kind in self.kinds.items()
+        found = {
+            name: entry
+            for name, entry in self.entries.items()
             if name.startswith(inside)
-            and (withdirs or kind == "file")
+            and (withdirs or entry["type"] == "file")
             and (not maxdepth or name.count("/", len(inside)) < maxdepth)
-        ]
-        return {name: self.info(name) for name in names} if detail else names
+        }
+        return found if detail else list(found)
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
         name = self._strip_protocol(path).rstrip("/")
-        if name not in self.kinds:
+        if name not in self.entries:
             raise FileNotFoundError(path)
-        return {"name": name, "size": 0, "type": self.kinds[name]}
+        return self.entries[name]
 
 
 def _folders(path: str) -> list[str]:

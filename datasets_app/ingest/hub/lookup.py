@@ -10,7 +10,7 @@ from datasets_app.ingest.hub.api import commit_of, files_of, repository_info
 from datasets_app.ingest.hub.card import Card, plain, read_card
 from datasets_app.ingest.hub.connection import Clock, Connection
 from datasets_app.ingest.hub.footers import open_parquet
-from datasets_app.ingest.hub.layout import CARD_ERRORS, files_by_split, kind_of_file, read_layout
+from datasets_app.ingest.hub.layout import CARD_ERRORS, files_by_split, import_datasets, kind_of_file, read_layout
 from datasets_app.ingest.hub.remote import DATASET, HubAccess, RemoteFile, Repository
 from datasets_app.ingest.schema import columns_of, plain_schema
 from datasets_app.ingest.source import Kind
@@ -85,10 +85,11 @@ def look_up_dataset(
     seconds: float = LOOK_UP_SECONDS,
     clock: Clock | None = None,
 ) -> DatasetListing:
-    """Ask for everything a person has to see before a download. Raises HubError, in `seconds` at the latest.
+    """Ask for everything a person has to see before a download; waits for the Hub no longer than `seconds`.
 
-    Without a `configuration` the default one is listed, or the first.
+    Without a `configuration` the default one is listed, or the first. Raises HubError.
     """
+    import_datasets()
     repository = Repository(DATASET, name)
     with bounded_connection(access, seconds, clock) as connection:
         info = repository_info(repository, revision, connection)

@@ -64,7 +64,7 @@ class PartFile:
 
     @property
     def validator(self) -> str:
-        """What whoever sent the bytes called the content; "" if it cannot be asked for by it."""
+        """What the rest is to be asked for by, in an If-Range; "" if there is nothing that may be."""
         return self._etags.get("sender", "")
 
     def begin(self, etag: str, validator: str) -> None:
@@ -126,7 +126,8 @@ class PartFile:
 
     def _hash(self, piece: bytes) -> None:
         self._sha256.update(piece)
-        self._sha1.update(piece)
+        if not self.file.sha256:
+            self._sha1.update(piece)
         self.bytes += len(piece)
 
     def _read_etags(self) -> dict[str, str]:

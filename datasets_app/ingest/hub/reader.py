@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from datasets_app.ingest.hub.connection import Answer, Clock, Connection
+from datasets_app.ingest.hub.connection import FIRST_ERROR, Answer, Clock, Connection
 from datasets_app.ingest.hub.part_file import PartFile
 from datasets_app.ingest.hub.refusals import (
     SERVER_ERRORS,
@@ -26,6 +26,7 @@ from datasets_app.ingest.hub.waiting import LONGEST_WAIT_SECONDS, TRIES, WAITS_S
 REPORT_SECONDS = 0.25
 WHOLE, PART, OUT_OF_RANGE = 200, 206, 416
 CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<all>\d+|\*)", re.ASCII)
+GO_ON = "Try again later: what has come is kept. Where there is no way to the Hub, HF_ENDPOINT can name a mirror."
 HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -106,7 +107,7 @@ class _Download:
 
     def _wait(self, trouble: TryAgain, failed: int) -> Iterator[Waiting]:
         if failed == TRIES:
-            raise unreachable(self.connection.endpoint, f"was tried {TRIES} times in vain: {trouble.why}")
+            raise unreachable(self.connection.endpoint, f"was tried {TRIES} times in vain: {trouble.why}", GO_ON)
         seconds = WAITS_SECONDS[failed - 1] if trouble.seconds is None else trouble.seconds
         if seconds > LONGEST_WAIT_SECONDS:
             raise HubError(
@@ -145,6 +146,8 @@ class _Download:
             raise TryAgain(why, wait_asked_for(response, self.clock.now()))
         if status == OUT_OF_RANGE:
             raise WrongContent
+        if status >= FIRST_ERROR and not self.connection.is_hub(str(response.url)):
+            raise TryAgain(f"the Hub’s storage answers with error {status}")  # its addresses are good for a while only
         self.connection.refuse_errors(response, self.part.file)
         if status not in (WHOLE, PART):
             raise TryAgain(f"the Hub answers with {status}")
@@ -155,6 +158,8 @@ class _Download:
         """Make ready for the bytes of this answer; False if they are of no use, and another has to be asked for."""
         part, response = self.part, answer.response
         etag, validator = _etag_of(answer.hub_headers), response.headers.get("ETag", "")
+        if validator.startswith("W/") or not self.connection.is_hub(str(response.url)):
+            validator = ""  # other hosts of the same storage may call the same content otherwise
         if part.bytes and (etag != part.etag or response.status_code == WHOLE):
             part.restart()
         if response.status_code == PART and _first_byte(response) != part.bytes:
@@ -162,7 +167,7 @@ class _Download:
         if _whole_length(response) not in (None, part.file.bytes):
             raise self._html(response) if _is_html(response) else WrongContent
         if not part.bytes:
-            part.begin(etag, "" if validator.startswith("W/") else validator)
+            part.begin(etag, validator)
         return True
 
     def _append(self, response: httpx2.Response) -> Iterator[Received]:

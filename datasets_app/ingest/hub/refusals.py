@@ -11,6 +11,7 @@ from datasets_app.ingest.hub.remote import Repository
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TIMEOUT, TOO_MANY = 401, 403, 404, 408, 429
 SERVER_ERRORS = 500
+UPLOAD_INSTEAD = "Upload files instead, or have HF_ENDPOINT set to a mirror."
 TRY_LATER = "Try again in a few minutes."
 
 
@@ -80,10 +81,10 @@ class RedirectRefused(HubError):
     kind = "redirect_refused"
 
 
-def unreachable(endpoint: str, what: str = "cannot be reached from this server") -> HubUnreachable:
-    return HubUnreachable(
-        f"The Hub ({host_of(endpoint)}) {what}.", "Upload files instead, or have HF_ENDPOINT set to a mirror."
-    )
+def unreachable(
+    endpoint: str, what: str = "cannot be reached from this server", advice: str = UPLOAD_INSTEAD
+) -> HubUnreachable:
+    return HubUnreachable(f"The Hub ({host_of(endpoint)}) {what}.", advice)
 
 
 def invalid_token() -> TokenInvalid:

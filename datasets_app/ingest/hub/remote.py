@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 DATASET, MODEL = "dataset", "model"
 HUGGING_FACE = "https://huggingface.co"
-# Where the real Hub sends downloads to.
-CDN_HOSTS = ("cdn-lfs*.huggingface.co", "cdn-lfs*.hf.co", "*.xethub.hf.co")
+# Where the real Hub sends downloads to, as https://huggingface.co/.well-known/meta.json lists it, and used to.
+CDN_HOSTS = ("*.cdn.hf.co", "*.xethub.hf.co", "*.xethub-eu.hf.co", "cdn-lfs*.hf.co", "cdn-lfs*.huggingface.co")
 
 
 def endpoint_here() -> str:
