@@ -8,6 +8,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env
+from datasets_app.ingest.hub.remote import CDN_HOSTS, endpoint_here
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = Path(env.text("TOKENYARD_VAR", str(BASE_DIR / "var"))).expanduser().resolve()
@@ -171,9 +172,9 @@ BODY_LIMITS = {
 }
 
 # Which Hub is asked is decided here alone, and read by its clients themselves; HF_HOME too.
-HUB_ENDPOINT = env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-# Where it may redirect downloads to; the token never goes along.
-HUB_HOSTS = env.words("TOKENYARD_HUB_HOSTS", "cdn-lfs*.huggingface.co,cdn-lfs*.hf.co,*.xethub.hf.co")
+HUB_ENDPOINT = endpoint_here()
+# Where it may redirect downloads to; by default where the real Hub does. The token never goes along.
+HUB_HOSTS = env.words("TOKENYARD_HUB_HOSTS") or list(CDN_HOSTS)
 
 BROKER = "config.broker.broker"
 SLOTS = env.number("TOKENYARD_SLOTS", os.cpu_count() or 1)

@@ -15,9 +15,11 @@ from datasets_app import races, sending, server_files, storage, uploads
 from datasets_app.access import CONTROL, can
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, ReadingForm, ServerFilesForm, UploadForm, proposed_name
+from datasets_app.hub_forms import LookUpForm
 from datasets_app.importing import TEXT_TYPES, how_to_read
 from datasets_app.job_views import too_late
 from datasets_app.jobs import RETRIABLE
+from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Import, Upload, create_dataset, replace_dataset
 from datasets_app.page import Request, by_htmx, wants_fragment
 
@@ -50,6 +52,7 @@ def ways(request: Request, form: UploadForm, server_form: ServerFilesForm) -> Ht
         "section": "datasets",
         "form": form,
         "server_form": server_form,
+        "hub_form": LookUpForm(request.user, LookUp.Of.DATASET),
         "import_dirs": settings.IMPORT_DIRS,
         "waiting": [upload for upload in Upload.objects.of(request.user).waiting() if not upload.is_on_server],
     }

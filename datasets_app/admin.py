@@ -16,10 +16,12 @@ from django.utils.safestring import SafeString
 
 from datasets_app import repair
 from datasets_app.access import CONTROL, DELETE, can
+from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
 from datasets_app.forms import NAME_IT
 from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, from_now
+from datasets_app.lookups import LookUp
 from datasets_app.models import (
     WORKER_SILENCE,
     Dataset,
@@ -256,7 +258,8 @@ class DatasetAdmin(YardAdmin):
         counted = Import.objects.with_counts()
         staying = Count("tokenizations", filter=Q(tokenizations__delete_requested_at=None))
         datasets: Any = super().get_queryset(request).select_related("created_by")
-        found: QuerySet[Any] = datasets.prefetch_related(Prefetch("import_job", counted)).annotate(of_it=staying)
+        fetched = Prefetch("import_job", counted), Prefetch("download", Download.objects.with_counts())
+        found: QuerySet[Any] = datasets.prefetch_related(*fetched).annotate(of_it=staying)
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -287,11 +290,11 @@ class DatasetAdmin(YardAdmin):
 
     @admin.display(description="Import", ordering="import_job__status")
     def status(self, dataset: Dataset) -> str:
-        return dataset.import_job.get_status_display()
+        return str(bringing_in(dataset).get_status_display())
 
     @admin.display(description="%")
     def percent(self, dataset: Dataset) -> str:
-        return figures.percent(Progress(dataset.import_job).percent)
+        return figures.percent(Progress(bringing_in(dataset)).percent)
 
     @admin.display(description="Rows", ordering="rows")
     def row_count(self, dataset: Dataset) -> str:
@@ -307,6 +310,11 @@ class DatasetAdmin(YardAdmin):
         jobs = link(Import, "Import", dataset=dataset.pk), link(tokenizations, "Tokenizations", dataset=dataset.pk)
         rest = link(Part, "Parts", dataset=dataset.pk), link(Event, "Events", dataset=dataset.pk)
         return format_html("{} · {} · {} · {}", *jobs, *rest)
+
+
+def bringing_in(dataset: Dataset) -> Any:
+    """The import, or the download before it."""
+    return dataset.begun_import or dataset.download
 
 
 class JobAdmin(YardAdmin):
@@ -369,6 +377,14 @@ class ImportAdmin(JobAdmin):
     )  # fmt: skip
 
 
+@admin.register(Download)
+class DownloadAdmin(JobAdmin):
+    list_display = (
+        "dataset", "repository", "status", "percent", "shards_done", "elapsed", "owner", "age", "deletion",
+    )  # fmt: skip
+    related = ("dataset", "created_by", "token")
+
+
 class ShardAdmin(YardAdmin):
     list_display = ("job", "index", "where", "state", "done", "worker", "lease_until", "attempts", "deaths")
     list_filter = ("state", "split")
@@ -386,6 +402,19 @@ class ShardAdmin(YardAdmin):
 @admin.register(ImportShard)
 class ImportShardAdmin(ShardAdmin):
     pass
+
+
+@admin.register(DownloadShard)
+class DownloadShardAdmin(ShardAdmin):
+    pass
+
+
+@admin.register(LookUp)
+class LookUpAdmin(YardAdmin):
+    list_display = ("repository", "of", "state", "failure", "created_by", "age")
+    list_filter = ("of", "state", "created_at")
+    search_fields = ("repository",)
+    list_select_related = ("created_by",)
 
 
 @admin.register(Part)

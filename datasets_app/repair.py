@@ -146,14 +146,23 @@ class RecordedFile:
         return None if found == self.sha256 else f"{self.name} was changed"
 
 
+def imported_job(dataset: Dataset) -> Import:
+    """JobError unless it is ready."""
+    job = dataset.begun_import
+    if job is None:
+        raise JobError("It is not downloaded yet.", "Wait for its download, or cancel that.")
+    require_ready(job)
+    return job
+
+
 def verify_dataset(dataset: Dataset, actor: "User | None") -> str:
     """Hash every part again. JobError names the missing and changed ones."""
-    require_ready(dataset.import_job)
+    imported = imported_job(dataset)
     files = [
         RecordedFile(str(part), part.path, part.sha256)
         for part in Part.objects.filter(dataset=dataset).defer("row_groups")
     ]
-    return report(dataset.import_job, len(files), faults_of(files), IMPORT_AGAIN, actor)
+    return report(imported, len(files), faults_of(files), IMPORT_AGAIN, actor)
 
 
 def faults_of(files: Iterable[RecordedFile]) -> list[str]:
@@ -188,7 +197,7 @@ def counted_files(count: int) -> str:
 
 def recount_dataset(dataset: Dataset, actor: "User | None") -> str:
     """Rows, bytes and splits from the footers of the parts. JobError if a part cannot be read."""
-    require_ready(dataset.import_job)
+    imported = imported_job(dataset)
     parts = list(
         Part.objects.filter(dataset=dataset).order_by("pk")
     )  # as they were imported, which is the order of the splits
@@ -204,7 +213,7 @@ def recount_dataset(dataset: Dataset, actor: "User | None") -> str:
         total = rows + dataset.rows_set_aside
         Dataset.objects.filter(pk=dataset.pk).update(content_version=F("content_version") + 1, **facts)
         Import.objects.filter(dataset=dataset).update(rows_total=total, version=F("version") + 1)
-        dataset.import_job.tell("recounted", said, actor, redraw=False)
+        imported.tell("recounted", said, actor, redraw=False)
     return said
 
 

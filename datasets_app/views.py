@@ -17,7 +17,9 @@ from datasets_app import overview as overviews
 from datasets_app.access import DELETE, Rights, can, rights
 from datasets_app.cards import Card
 from datasets_app.forms import UploadForm
+from datasets_app.hub_forms import LookUpForm
 from datasets_app.listing import NOTHING, Listing
+from datasets_app.lookups import LookUp
 from datasets_app.overview import digest
 from datasets_app.page import Request, by_htmx, versioned, wants_fragment
 from datasets_app.rows import first_rows
@@ -33,7 +35,8 @@ def list_datasets(request: Request) -> HttpResponseBase:
     if wants_fragment(request):
         return by_htmx(found_cards(request, listing))
     if listing.is_empty:
-        return by_htmx(render(request, "datasets/empty.html", {"section": "datasets", "form": UploadForm()}))
+        forms = {"form": UploadForm(), "hub_form": LookUpForm(request.user, LookUp.Of.DATASET)}
+        return by_htmx(render(request, "datasets/empty.html", {"section": "datasets", **forms}))
     context = {"section": "datasets", **listing.context(request.user)}
     return by_htmx(render(request, "datasets/list.html", context))
 

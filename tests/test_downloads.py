@@ -21,7 +21,7 @@ from tests import real
 from tests.hub.examples import csv_bytes, jsonl_bytes, parquet_bytes
 from tests.hub.faults import Cut, Slow, Unlike
 from tests.hub.faults import Status as Answer
-from tests.hub.fixtures import CANARY, hub  # noqa: F401 - a fixture
+from tests.hub.fixtures import CANARY
 from tests.hub.server import Hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,14 +30,14 @@ TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.par
 
 
 @pytest.fixture(autouse=True)
-def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.HUB_ENDPOINT = hub.endpoint
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     looking_up.close()  # a child knows only the Hub that was there when it began
 
 
 @pytest.fixture
-def stories(hub: Hub) -> str:  # noqa: F811
+def stories(hub: Hub) -> str:
     hub.add("lab/stories", {TRAIN: parquet_bytes(300), TEST: parquet_bytes(40, 300)})
     return "lab/stories"
 
@@ -74,7 +74,7 @@ def test_a_dataset_of_the_hub_becomes_one_of_ours(stories: str) -> None:
     assert told == ["Import finished: 340 rows", "Download finished: 2 files"]
 
 
-def test_only_the_chosen_splits_are_fetched(hub: Hub, stories: str) -> None:  # noqa: F811
+def test_only_the_chosen_splits_are_fetched(hub: Hub, stories: str) -> None:
     downloading(stories, ["test"])
     asked_before = len(hub.asked_for(TRAIN))
 
@@ -106,7 +106,7 @@ def test_what_was_deleted_is_not_joined(stories: str) -> None:
     assert second.pk != first.pk
 
 
-def test_a_cut_body_goes_on_where_it_was_cut(hub: Hub) -> None:  # noqa: F811
+def test_a_cut_body_goes_on_where_it_was_cut(hub: Hub) -> None:
     hub.add("lab/long", {"train.jsonl": jsonl_bytes(20_000)})
     downloading("lab/long")
     before = len(hub.asked_for("train.jsonl"))
@@ -118,7 +118,7 @@ def test_a_cut_body_goes_on_where_it_was_cut(hub: Hub) -> None:  # noqa: F811
     assert [asked.range for asked in hub.asked_for("train.jsonl")[before:]] == [None, "bytes=1000000-"]
 
 
-def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:  # noqa: F811
+def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:
     hub.add("lab/slow", {"train.jsonl": jsonl_bytes(20_000)})
     job = downloading("lab/slow")
     before = len(hub.asked_for("train.jsonl"))
@@ -141,7 +141,7 @@ def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:  # 
     assert int(last.range.removeprefix("bytes=").rstrip("-")) > 0
 
 
-def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:  # noqa: F811
+def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:
     hub.add("lab/busy", {"train.csv": csv_bytes(50)})
     job = downloading("lab/busy")
     hub.fault("train.csv", Answer(429, {"Retry-After": "2"}))
@@ -160,7 +160,7 @@ def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:  # noqa: F8
     assert "asks to wait" in real.fresh(job).waits_for
 
 
-def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: str) -> None:  # noqa: F811
+def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: str) -> None:
     job = downloading(stories, ["test"])
     hub.fault(TEST, Unlike(), times=10)
 
@@ -172,7 +172,7 @@ def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: st
     assert not Dataset.objects.get().begun_import
 
 
-def test_a_gated_dataset_needs_its_token_until_the_end(hub: Hub, db: None) -> None:  # noqa: F811
+def test_a_gated_dataset_needs_its_token_until_the_end(hub: Hub, db: None) -> None:
     hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
     hub.add_token(CANARY, "lab/gated")
     user = User.objects.create_user("ada")
@@ -188,7 +188,7 @@ def test_a_gated_dataset_needs_its_token_until_the_end(hub: Hub, db: None) -> No
     assert not HubToken.objects.exists()
 
 
-def test_a_download_whose_token_was_deleted_says_so(hub: Hub, db: None) -> None:  # noqa: F811
+def test_a_download_whose_token_was_deleted_says_so(hub: Hub, db: None) -> None:
     hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
     hub.add_token(CANARY, "lab/gated")
     user = User.objects.create_user("ada")
@@ -202,7 +202,7 @@ def test_a_download_whose_token_was_deleted_says_so(hub: Hub, db: None) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 150, 299, 300, 301, 5000])
-def test_only_the_first_rows_of_each_split_are_kept(hub: Hub, rows: int) -> None:  # noqa: F811
+def test_only_the_first_rows_of_each_split_are_kept(hub: Hub, rows: int) -> None:
     files = {f"data/train-{part:05d}-of-00003.parquet": parquet_bytes(150, part * 150) for part in range(3)}
     hub.add("lab/parts", {**files, TEST: parquet_bytes(200)})
     downloading("lab/parts", rows=rows)
@@ -229,7 +229,7 @@ def test_a_deleted_dataset_leaves_nothing_of_its_download(stories: str) -> None:
     assert not Download.objects.exists()
 
 
-def test_resumed_bytes_are_part_of_no_rate(hub: Hub) -> None:  # noqa: F811
+def test_resumed_bytes_are_part_of_no_rate(hub: Hub) -> None:
     hub.add("lab/long", {"train.jsonl": jsonl_bytes(20_000)})
     job = downloading("lab/long")
     shard = DownloadShard.objects.get(job=job)
