@@ -1,0 +1,199 @@
+"""The pages that look a dataset of the Hub up and bring it in, with the look-up done by the real worker code."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from datasets_app import looking_up
+from datasets_app.downloads import Download
+from datasets_app.hub_tokens import HubToken
+from datasets_app.lookups import LookUp
+from datasets_app.models import Dataset
+from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples
+from tests.hub.server import Hub
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+@pytest.fixture(autouse=True)
+def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_examples(hub)
+    settings.HUB_ENDPOINT = hub.endpoint
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    looking_up.close()
+
+
+def asked(client: Client, repository: str, **more: Any) -> str:
+    """The address of the answer, once the workers have got it."""
+    response = client.post("/datasets/hub/", {"repository": repository, **more})
+    assert response.status_code == 302, response.content.decode()
+    looking_up.answer_all()
+    return str(response["Location"])
+
+
+def text_of(client: Client, address: str) -> str:
+    page = client.get(address).content.decode()
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_the_page_shows_what_there_is_before_anything_is_downloaded(as_owner: Client, hub: Hub) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    said = text_of(as_owner, address)
+
+    for fact in ("lab/stories", "train", "2,000", "test", "First rows", "Download and import"):
+        assert fact in said
+    assert not [asked for asked in hub.log if asked.path.endswith(".parquet") and asked.range is None]
+
+
+def test_a_page_s_address_will_do_too(as_owner: Client) -> None:
+    asked(as_owner, "https://huggingface.co/datasets/lab/stories/tree/main")
+
+    assert LookUp.objects.get().repository == "lab/stories"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "../etc", "/etc/passwd", "parquet", "C:\\data", "https://huggingface.co/lab/model"]
+)
+def test_what_names_no_dataset_is_refused_at_once(as_owner: Client, typed: str) -> None:
+    response = as_owner.post("/datasets/hub/", {"repository": typed})
+
+    assert response.status_code == 422
+    assert 'class="error"' in response.content.decode()
+    assert not LookUp.objects.exists()
+
+
+def test_while_it_is_asked_the_page_says_so_and_asks_again(as_owner: Client) -> None:
+    address = as_owner.post("/datasets/hub/", {"repository": "lab/stories"})["Location"]
+
+    page, fragment = as_owner.get(address), as_owner.get(address, **HTMX)
+
+    assert "Asking the Hub" in page.content.decode()
+    assert fragment.content.decode().lstrip().startswith('<section class="panel" id="asking"')
+    looking_up.answer_all()
+    assert as_owner.get(address, **HTMX)["HX-Refresh"] == "true"
+
+
+def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    response = as_owner.post(address, {"name": "mine", "splits": ["test"], "text_column": "text", "rows": "7"})
+
+    dataset, job = Dataset.objects.get(), Download.objects.get()
+    assert response["Location"] == dataset.get_absolute_url()
+    assert (dataset.name, dataset.created_by, dataset.text_column) == ("mine", owner, "text")
+    assert [(shard.split, shard.name) for shard in job.shards.all()] == [("test", "data/test-00000-of-00001.parquet")]
+    assert job.import_options == {"rows": 7}
+    assert "Download" in text_of(as_owner, dataset.get_absolute_url())
+
+
+def test_another_configuration_is_another_question(as_owner: Client) -> None:
+    first = text_of(as_owner, asked(as_owner, "lab/languages"))
+    second = text_of(as_owner, asked(as_owner, "lab/languages", configuration="german"))
+
+    assert "en/" in first
+    assert "de/" in second
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"splits": []}, "Choose at least one split."),
+        ({"name": ""}, "Give it a name."),
+        ({"rows": "0"}, "greater than or equal to 1"),
+        ({"splits": ["nowhere"]}, "nowhere"),
+    ],
+)
+def test_a_wrong_choice_is_told_and_nothing_begins(as_owner: Client, wrong: dict[str, Any], sentence: str) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    response = as_owner.post(address, {"name": "mine", "splits": ["test"], **wrong})
+
+    assert response.status_code == 422
+    assert sentence in response.content.decode()
+    assert not Dataset.objects.exists()
+
+
+def test_the_same_request_leads_to_what_is_there(as_owner: Client, as_colleague: Client) -> None:
+    sent = {"name": "mine", "splits": ["test"]}
+    first = as_owner.post(asked(as_owner, "lab/stories"), sent)["Location"]
+
+    second = as_colleague.post(asked(as_colleague, "lab/stories"), {**sent, "name": "theirs"})
+
+    assert second["Location"] == first
+    assert "This is here already" in text_of(as_colleague, first)
+
+
+def stored(user: User, value: str) -> str:
+    return str(HubToken.store(user, "mine", value).pk)
+
+
+@pytest.mark.parametrize(
+    ("repository", "token", "sentence"),
+    [
+        ("lab/nothing", None, "is not on the Hub, or it is private"),
+        ("lab/private", None, "is not on the Hub, or it is private"),
+        ("lab/gated", None, "is gated"),
+        ("lab/gated", TOKEN_STRANGER, "has not accepted the licence"),
+        ("lab/gated", "hf_" + "x" * 34, "does not accept the token"),
+        ("lab/script", None, "Parquet, CSV"),
+    ],
+)
+def test_each_refusal_has_its_own_answer(
+    as_owner: Client, owner: User, repository: str, token: str | None, sentence: str
+) -> None:
+    more = {"token": stored(owner, token)} if token else {}
+
+    said = text_of(as_owner, asked(as_owner, repository, **more))
+
+    assert sentence in said
+    assert "Look it up again" in said
+    assert token is None or token not in said
+
+
+def test_a_hub_that_is_out_of_reach_is_told_with_the_way_out(
+    as_owner: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    looking_up.close()
+
+    said = text_of(as_owner, asked(as_owner, "lab/stories"))
+
+    assert "cannot be reached from this server" in said
+    assert "HF_ENDPOINT" in said
+    assert "Upload files" in said
+
+
+def test_a_token_opens_what_is_gated(as_owner: Client, owner: User) -> None:
+    address = asked(as_owner, "lab/gated", token=stored(owner, TOKEN_READER))
+
+    said = text_of(as_owner, address)
+
+    assert "gated" in said
+    assert "Download and import" in said
+    as_owner.post(address, {"name": "mine", "splits": ["train"]})
+    assert Download.objects.get().token_id == HubToken.objects.get().pk
+
+
+def test_nobody_else_sees_an_answer_or_uses_a_token(as_owner: Client, owner: User, as_colleague: Client) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    assert as_colleague.get(address).status_code == 404
+    response = as_colleague.post("/datasets/hub/", {"repository": "lab/gated", "token": stored(owner, TOKEN_READER)})
+    assert response.status_code == 422
+    assert "This token is not there any more." in response.content.decode()
+
+
+def test_a_stranger_is_sent_to_sign_in(as_stranger: Client) -> None:
+    assert as_stranger.get("/datasets/hub/").status_code == 302
+
+
+def test_without_a_worker_the_page_says_what_to_start(as_owner: Client) -> None:
+    address = as_owner.post("/datasets/hub/", {"repository": "lab/stories"})["Location"]
+    LookUp.objects.update(created_at="2020-01-01T00:00:00Z")
+
+    assert "No worker is running" in text_of(as_owner, address)
