@@ -24,6 +24,7 @@ lint: $(READY)
 bench: $(READY)
 	@$(RUN) -m bench.whole --json var/bench-whole.json $(ARGS)
 	@$(RUN) -m bench.engine $(ARGS)
+	@$(RUN) -m bench.importing
 	@$(RUN) -m bench.growth
 	@$(RUN) -m bench.counting
 	@$(RUN) -m bench.jobs --rounds 3

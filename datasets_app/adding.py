@@ -26,7 +26,6 @@ from datasets_app.page import Request, by_htmx, wants_fragment
 INVALID = 422
 # The name of the button that draws the first rows again where no script does.
 LOOK = "look"
-TYPED = ("name", "text_column")
 
 
 @require_http_methods(["GET", "POST"])
@@ -173,7 +172,9 @@ def import_form(
     if failed:
         initial |= earlier_choices(failed)
     # what has been typed already comes along when the preview is drawn again
-    initial |= {name: value for name, value in request.GET.items() if name in TYPED or name.startswith("split_")}
+    initial |= {name: value for name, value in request.GET.items() if name == "name" or name.startswith("split_")}
+    if request.GET.get("text_column") in columns:
+        initial["text_column"] = request.GET["text_column"]
     data = request.POST if request.method == "POST" else None
     replaced = failed.dataset if failed else None
     return ImportForm(data, files=upload.files, columns=columns, initial=initial, replaced=replaced)

@@ -174,7 +174,7 @@ BAD_FILES = (
     BadFile(
         "bytes that no encoding explains",
         "a.csv",
-        content(b"id,text\n1,\x81\xff\x00\xc3(\n"),
+        content(b"id,text\n1,\x81\xff\xc3(\n"),
         "Line 2 of a.csv",
     ),
     BadFile("half of UTF-16", "a.txt", content(b"\xff\xfea\0\n\0b\0\n\0\x00\xd8a\0"), "Line 3 of a.txt is not valid"),

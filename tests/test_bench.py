@@ -107,3 +107,18 @@ def static_file(address: str) -> bytes:
     path = finders.find(address.removeprefix(settings.STATIC_URL))
     assert path, f"{address} is nowhere"
     return Path(path).read_bytes()
+
+
+@pytest.mark.stack
+def test_imports_are_measured_beside_load_dataset(tmp_path):
+    found = tmp_path / "importing.json"
+    command = [sys.executable, "-m", "bench.importing", "--megabytes", "1", "--rounds", "1", "--json", str(found)]
+
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(found.read_text())
+    assert [row[""] for row in rows] == ["csv", "jsonl", "parquet"]
+    assert all(row["Tokenyard, import child, MB"] > 50 and row["ratio, median"] > 0 for row in rows)

@@ -1,5 +1,6 @@
 """Commands on their own, with no server and no broker."""
 
+import gzip
 import json
 import os
 import pty
@@ -115,3 +116,28 @@ def test_an_interrupt_at_a_terminal_asks_what_to_do(manage, prose, tmp_path, ans
 
     assert "Cancel the job, or detach" in said
     assert json.loads(manage("list_tokenizations", "--json").stdout)[0]["status"] == status
+
+
+def test_how_files_are_read_can_be_said_on_the_command_line(manage, tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress("1|caf\xe9,a\n2\n3|b\n".encode("latin-1")))
+    flags = ["--delimiter", "bar", "--no-header", "--encoding", "latin-1", "--bad-rows", "1"]
+
+    imported = manage("import_dataset", "letters", str(path), *flags, "--json")
+    refused = manage("import_dataset", "more", str(path), *flags[:-2], "--json")
+
+    facts = json.loads(imported.stdout)
+    assert facts["rows"] == 2, imported.stderr
+    assert refused.returncode == 1
+    assert "Line 2 of a.csv.gz has 1 value, the first line has 2." in refused.stderr
+
+
+def test_the_layout_of_json_can_be_said_on_the_command_line(manage, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"data": [{"text": "a"}, {"text": "b"}]}')
+
+    found = manage("import_dataset", "found", str(path), "--json")
+    said = manage("import_dataset", "said", str(path), "--layout", "lines", "--json")
+
+    assert json.loads(found.stdout)["rows"] == 2, found.stderr
+    assert "There is no column of text in a.json" in said.stderr

@@ -1,10 +1,12 @@
-"""What `tokenize --here` begins with before Django is loaded."""
+"""What a command begins with before Django is loaded."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datasets_app import children
 from datasets_app.management import early
 
 
@@ -38,3 +40,20 @@ def test_only_the_newest_names_are_kept() -> None:
 
     assert early.advance(["name 0"]) is None
     assert early.advance(["name 1"]) is not None
+
+
+@pytest.mark.parametrize(("words", "readers"), [([], 1), (["--detach"], 0)])
+def test_an_import_finds_its_reader_of_files_started(settings: Any, words: list[str], readers: int) -> None:
+    settings.CHILD_MEMORY_BYTES = 3 << 30  # so that it is nobody else's
+    key = (early.READER, settings.CHILD_MEMORY_BYTES)
+
+    early.begin(["manage.py", "import_dataset", "prose", "a.csv", *words])
+
+    started = children._early.pop(key, [])
+    assert len(started) == readers
+    for process, life_pipe in started:
+        os.close(life_pipe)
+        process.wait(10)
+        for pipe in (process.stdin, process.stdout):
+            assert pipe
+            pipe.close()

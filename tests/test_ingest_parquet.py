@@ -71,7 +71,7 @@ def test_a_file_without_rows_or_with_a_column_twice_is_refused(tmp_path):
     assert str(twice) == 'a.parquet has the column "a" twice.'
 
 
-@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: b"text\n" * 50, lambda whole: whole[:-40]])
+@pytest.mark.parametrize("damage", [lambda whole: b"text\n" * 50, lambda whole: whole[:-40]])
 def test_a_truncated_or_foreign_file_is_refused(tmp_path, damage):
     source = parquet(tmp_path, pa.table({"text": ["x"] * 100}))
     source.path.write_bytes(damage(source.path.read_bytes()))

@@ -16,7 +16,7 @@ SIGNATURES = (
     (257, b"ustar", "a tar archive", UNPACK),
     (0, b"\x1f\x8b", "packed with gzip", "Name it with .gz at the end, or unpack it."),
     (0, b"\x28\xb5\x2f\xfd", "packed with zstd", "Name it with .zst at the end, or unpack it."),
-    (0, b"BZh", "packed with bzip2", "Unpack it, or pack it with gzip or zstd."),
+    (4, b"1AY&SY", "packed with bzip2", "Unpack it, or pack it with gzip or zstd."),
     (0, b"\xfd7zXZ\x00", "packed with xz", "Unpack it, or pack it with gzip or zstd."),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (0, b"PAR1", "a Parquet file", "Name it with .parquet at the end."),

@@ -148,7 +148,7 @@ def _may_hold_a_long_row(table: pa.Table) -> bool:
 def _flaw(row: pa.Table, where: str) -> JobError | None:
     if not _is_valid(row):
         column = next((column for column in row.column_names if not _is_valid(row.select([column]))), "")
-        return not_utf8(f'{where}, column "{column}",')
+        return not_utf8(f'{where}, column "{column}",', "Write the file again with text that is UTF-8.")
     return too_long(where) if text_of_row(row, 0) > ROW_TEXT_BYTES else None
 
 

@@ -64,11 +64,9 @@ def too_long(where: str, advice: str = "", *, limit_bytes: int = ROW_TEXT_BYTES)
     return JobError(f"{where} is over {limit_bytes // MIB} MiB.", advice or TOO_LONG_ADVICE)
 
 
-def not_utf8(where: str) -> JobError:
-    return JobError(
-        f"{where} is not valid UTF-8.",
-        "Choose the encoding it was written in, save the file as UTF-8, or remove the damaged characters.",
-    )
+def not_utf8(where: str, advice: str = "") -> JobError:
+    usual = "Choose the encoding it was written in, save the file as UTF-8, or remove the damaged characters."
+    return JobError(f"{where} is not valid UTF-8.", advice or usual)
 
 
 def with_nul(where: str) -> JobError:

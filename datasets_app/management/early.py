@@ -1,4 +1,6 @@
-"""What a command can begin with before Django is loaded: `tokenize --here` will need the engine, and a tokenizer.
+"""What a command can begin with before Django is loaded.
+
+`import_dataset` will need a reader of files, `tokenize --here` the engine, and a tokenizer.
 
 Which one its name meant is remembered from before. It is a guess, and harmless: what is loaded is used only if it turns
 out to be what the job asks for.
@@ -16,6 +18,7 @@ from django.conf import settings
 from datasets_app import children
 
 ENGINE = "tokenizations.engine.child"
+READER = "datasets_app.ingest.child"
 # A small job has no more shards to share; a large one does not notice when the other children come later.
 CHILDREN = 4
 NAMES_KEPT = 64
@@ -25,6 +28,8 @@ def begin(arguments: Sequence[str]) -> None:
     if arguments[1:2] == ["tokenize"] and "--here" in arguments:
         count = min(settings.SLOTS, CHILDREN)
         children.start_early(ENGINE, settings.CHILD_MEMORY_BYTES, count, advance(arguments[2:]))
+    if arguments[1:2] == ["import_dataset"] and "--detach" not in arguments:
+        children.start_early(READER, settings.CHILD_MEMORY_BYTES, 1)
 
 
 def remember(name: str, tokenizer_path: Path) -> None:
