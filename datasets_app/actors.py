@@ -4,6 +4,7 @@ from datasets_app import lookups
 from datasets_app.downloading import DownloadWork
 from datasets_app.importing import ImportWork
 from datasets_app.looking_up import answer_all
+from datasets_app.lookups import LookUp
 from datasets_app.models import Import
 from datasets_app.slots import drain_in_turn
 
@@ -15,7 +16,7 @@ def import_files() -> None:
     drain_in_turn(ImportWork, DownloadWork)
 
 
-@dramatiq.actor(actor_name=lookups.ACTOR, queue_name=lookups.QUEUE)
+@dramatiq.actor(actor_name=lookups.ACTORS[LookUp.Of.DATASET], queue_name=lookups.QUEUE)
 def look_up() -> None:
     """A wake-up: answer the questions to the Hub that wait."""
     answer_all()

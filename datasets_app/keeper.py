@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from datasets_app import leases, lookups, storage, wakeups
+from datasets_app import leases, storage
 from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Status, from_now, models_of_jobs
@@ -37,8 +37,9 @@ def tick() -> None:
 def answer_look_ups() -> None:
     """Questions to the Hub that nobody took, or whose worker died."""
     LookUp.objects.lost().update(state=LookUp.State.WAITING)
-    if LookUp.objects.waiting().exists():
-        wakeups.wake(lookups.QUEUE, lookups.ACTOR, 1)
+    for kind in LookUp.Of:
+        if waiting := LookUp.objects.waiting(kind).first():
+            waiting.wake()
 
 
 def wake_for(model: type[Job]) -> None:

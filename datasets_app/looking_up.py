@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,15 +21,19 @@ _local = threading.local()
 
 
 def answer_all() -> None:
-    """Until no question waits."""
-    while waiting := LookUp.objects.waiting().order_by("created_at").first():
+    answer_each(asked, LookUp.Of.DATASET, LookUp.Of.TOKENIZER)
+
+
+def answer_each(how: Callable[[LookUp], dict[str, Any]], *kinds: LookUp.Of) -> None:
+    """Until no question of these kinds waits."""
+    while waiting := LookUp.objects.waiting(*kinds).order_by("created_at").first():
         if waiting.take():
-            answer(waiting)
+            answer(waiting, how)
 
 
-def answer(question: LookUp) -> None:
+def answer(question: LookUp, how: Callable[[LookUp], dict[str, Any]]) -> None:
     try:
-        question.settle(asked(question))
+        question.settle(how(question))
     except JobError as error:
         question.refuse(str(error), error.advice, error.kind)
     except ChildDied as death:
@@ -39,8 +45,12 @@ def answer(question: LookUp) -> None:
 
 def asked(question: LookUp) -> dict[str, Any]:
     """What the Hub says; of a dataset also its first rows, or why they cannot be shown."""
-    token = question.token.reveal() if question.token else None
-    return ask_hub(question.of, question.repository, question.revision, question.configuration or None, token)
+    configuration = question.configuration or None
+    return ask_hub(question.of, question.repository, question.revision, configuration, secret_of(question))
+
+
+def secret_of(question: LookUp) -> str | None:
+    return question.token.reveal() if question.token else None
 
 
 def ask_hub(
@@ -65,6 +75,11 @@ def ask_hub(
         return {"listing": listing, "preview": ask({"do": "preview", "file": file, "rows": PREVIEW_ROWS} | access)}
     except JobError as error:
         return {"listing": listing, "problem": f"{error} {error.advice}"}
+
+
+def fetch(file: dict[str, Any], target: Path, token: str | None) -> None:
+    """A small file. JobError and ChildDied as above."""
+    ask({"do": "download", "file": file, "target": str(target), "token": token, "allowed_hosts": settings.HUB_HOSTS})
 
 
 def close() -> None:

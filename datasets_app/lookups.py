@@ -16,7 +16,7 @@ from datasets_app.jobs import from_now
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-QUEUE, ACTOR = "look-up", "look_up"
+QUEUE = "look-up"
 NAME_LENGTH = 200
 # A child gives up before; whoever was at it then is gone.
 LOST_AFTER = timedelta(seconds=40)
@@ -28,8 +28,10 @@ class LookUpQuerySet(models.QuerySet["LookUp"]):
         """Who may use a token may not show others what it opens."""
         return self.filter(created_by=user)
 
-    def waiting(self) -> Self:
-        return self.filter(state=LookUp.State.WAITING)
+    def waiting(self, *kinds: str) -> Self:
+        """Of these kinds, or of all."""
+        waiting = self.filter(state=LookUp.State.WAITING)
+        return waiting.filter(of__in=kinds) if kinds else waiting
 
     def lost(self) -> Self:
         return self.filter(state=LookUp.State.ASKING, asked_at__lt=from_now(-LOST_AFTER))
@@ -48,6 +50,8 @@ class LookUp(models.Model):
     class Of(models.TextChoices):
         DATASET = "dataset"
         TOKENIZER = "tokenizer"
+        # The files themselves of a tokenizer that was looked up, to be added under a name.
+        FILES = "files"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -59,7 +63,8 @@ class LookUp(models.Model):
     token = models.ForeignKey(HubToken, models.SET_NULL, null=True, blank=True, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     asked_at = models.DateTimeField(null=True, blank=True)
-    # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them.
+    # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them; of files, before it is answered,
+    # {"listing", "name"}.
     answer = models.JSONField(default=dict, blank=True)
     # As JobError.kind has it.
     kind = models.CharField(max_length=30, blank=True)
@@ -86,8 +91,11 @@ class LookUp(models.Model):
     def ask(cls, user: "User", **what: Any) -> Self:
         """Leave a question for the workers. `what` are its fields."""
         asked = cls._default_manager.create(created_by=user, **what)
-        wakeups.wake(QUEUE, ACTOR, 1)
+        asked.wake()
         return asked  # type: ignore[return-value]
+
+    def wake(self) -> None:
+        wakeups.wake(QUEUE, ACTORS[LookUp.Of(self.of)], 1)
 
     def take(self) -> bool:
         """Compare and swap: False if somebody else is at it."""
@@ -100,3 +108,6 @@ class LookUp(models.Model):
     def refuse(self, failure: str, advice: str, kind: str = "") -> None:
         why = {"failure": failure, "advice": advice, "kind": kind}
         LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, **why)
+
+
+ACTORS = {LookUp.Of.DATASET: "look_up", LookUp.Of.TOKENIZER: "look_up", LookUp.Of.FILES: "fetch_tokenizers"}

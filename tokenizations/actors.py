@@ -1,6 +1,10 @@
 import dramatiq
 
+from datasets_app import lookups
+from datasets_app.looking_up import answer_each
+from datasets_app.lookups import LookUp
 from datasets_app.slots import drain_in_turn
+from tokenizations.from_hub import added
 from tokenizations.models import Tokenization
 from tokenizations.tokenizing import TokenizeWork
 
@@ -10,3 +14,9 @@ from tokenizations.tokenizing import TokenizeWork
 def tokenize_shards() -> None:
     """A wake-up: drain the shards that wait."""
     drain_in_turn(TokenizeWork)
+
+
+@dramatiq.actor(actor_name=lookups.ACTORS[LookUp.Of.FILES], queue_name=lookups.QUEUE)
+def fetch_tokenizers() -> None:
+    """A wake-up: bring in the tokenizers of the Hub that wait."""
+    answer_each(added, LookUp.Of.FILES)

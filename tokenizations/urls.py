@@ -1,7 +1,7 @@
 from django.urls import path
 
 from datasets_app import event_views
-from tokenizations import tokenizer_views, views
+from tokenizations import hub_views, tokenizer_views, views
 
 app_name = "tokenizations"
 urlpatterns = [
@@ -13,5 +13,7 @@ urlpatterns = [
     path("tokenizations/<uuid:job_id>/delete/", views.delete, name="delete"),
     path("tokenizers/", tokenizer_views.list_tokenizers, name="tokenizers"),
     path("tokenizers/add/", tokenizer_views.add_tokenizer, name="add_tokenizer"),
+    path("tokenizers/hub/", hub_views.ask, name="hub"),
+    path("tokenizers/hub/<uuid:question_id>/", hub_views.answer, name="hub_answer"),
     path("tokenizers/<uuid:tokenizer_id>/delete/", tokenizer_views.delete_tokenizer, name="delete_tokenizer"),
 ]

@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('of', models.CharField(choices=[('dataset', 'Dataset'), ('tokenizer', 'Tokenizer')], max_length=10)),
+                ('of', models.CharField(choices=[('dataset', 'Dataset'), ('tokenizer', 'Tokenizer'), ('files', 'Files')], max_length=10)),
                 ('repository', models.CharField(max_length=200)),
                 ('revision', models.CharField(default='main', max_length=200)),
                 ('configuration', models.CharField(blank=True, max_length=200)),
