@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.hub import refusals
+from datasets_app.ingest.hub import part_file, refusals
 from datasets_app.ingest.hub.connection import Clock
 from datasets_app.ingest.hub.reader import Downloaded, Received, download
 from datasets_app.ingest.hub.remote import HubAccess
@@ -294,3 +294,15 @@ def test_a_file_with_an_odd_name_is_asked_for_by_it(hub, tmp_path, hourglass):
     fetch(hub, tmp_path / "a", hourglass, path=path)
 
     assert (tmp_path / "a").read_bytes() == b"text\nhello\n"
+
+
+def test_two_processes_never_write_the_same_file_at_once(stories, tmp_path, hourglass, monkeypatch):
+    monkeypatch.setattr(part_file, "LOCK_SECONDS", 0.2)
+
+    with (
+        part_file.PartFile(remote_file(stories, NAME, PATH), tmp_path / "a"),
+        pytest.raises(JobError, match=r"Another process is still downloading data/train\.jsonl"),
+    ):
+        fetch(stories, tmp_path / "a", hourglass)
+
+    assert isinstance(fetch(stories, tmp_path / "a", hourglass)[-1], Downloaded)

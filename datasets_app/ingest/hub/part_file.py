@@ -1,18 +1,22 @@
 """The bytes of a download that are on disk already, which outlive the process that fetched them."""
 
+import fcntl
 import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from datasets_app.errors import disk_full_explained
+from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.hub.remote import RemoteFile
 
 READ_BYTES = 1 << 20
+LOCK_SECONDS = 10.0
+LOCK_LOOK_SECONDS = 0.1
 # Left to the end, bringing a large file to a slow disk could take longer than a child may be silent.
 SYNC_BYTES = 64 << 20
 DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -38,7 +42,28 @@ class PartFile:
         with disk_full_explained():
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._stream = os.fdopen(descriptor, "r+b", buffering=0)
+        try:
+            self._lock()
+        except BaseException:
+            self._stream.close()
+            raise
         return self
+
+    def _lock(self) -> None:
+        """Who has lost its lease may still be writing for a moment; then it ends, and its lock with it."""
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise JobError(
+                        f"Another process is still downloading {self.file.path}.", "Try again in a minute."
+                    ) from None
+                time.sleep(LOCK_LOOK_SECONDS)
+            except OSError:
+                return  # a disk that knows no locks: leases alone have to do
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stream.close()

@@ -60,7 +60,8 @@ def download(
     clock = clock or Clock()
     with Connection(access, clock=clock) as connection, PartFile(file, target) as part:
         yield from _throttled((Received(there, was_there=True) for there in part.catch_up()), clock)
-        yield Received(part.bytes, was_there=True)
+        if part.bytes:
+            yield Received(part.bytes, was_there=True)
         yield from _get_right(_Download(connection, part, clock))
         part.finish()
         yield Downloaded(target, part.bytes, part.sha256)
