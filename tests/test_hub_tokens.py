@@ -225,9 +225,7 @@ def test_several_keys_are_given_newest_first():
     assert read("HUB_TOKEN_KEYS", TOKENYARD_TOKEN_KEY=" , ".join(keys)) == str(keys)
 
 
-@pytest.mark.parametrize(
-    "wrong", ["secret-but-short", "a" * 44, f"{Fernet.generate_key().decode()},secret-b", "é" * 44]
-)
+@pytest.mark.parametrize("wrong", ["secret-but-short", "a" * 44, f"{'A' * 43}=,secret-b", "é" * 44])
 def test_a_wrong_key_stops_the_start_and_is_not_shown(wrong):
     said = read("HUB_TOKEN_KEYS", TOKENYARD_TOKEN_KEY=wrong)
 
