@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from datasets_app import storage
 from datasets_app.hub_tokens import HubToken
-from datasets_app.jobs import Job
+from datasets_app.ingest.hub.part_file import bytes_there
+from datasets_app.jobs import Job, Status
 from datasets_app.shards import Shard
 
 NAME_LENGTH = 200
@@ -63,6 +64,10 @@ class Download(Job):
         return "Download"
 
     @property
+    def is_waiting(self) -> bool:
+        return self.status == Status.RUNNING and self.waiting_seconds > 0
+
+    @property
     def waiting_seconds(self) -> int:
         """How long the Hub still has to be waited for."""
         left = (self.waits_until or timezone.now()) - timezone.now()
@@ -98,6 +103,10 @@ class DownloadShard(Shard):
     @property
     def path(self) -> Path:
         return storage.downloaded_path(self.job_id, self.index)
+
+    def at_its_start(self) -> dict[str, Any]:
+        """What has come stays on disk, whoever goes on with it."""
+        return {**super().at_its_start(), "bytes_done": min(bytes_there(self.path), self.bytes_total)}
 
 
 def request_key(

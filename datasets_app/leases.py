@@ -77,7 +77,7 @@ def give_back(job: Job, mine: Any, shard: Shard, why: str, *, deaths: int) -> No
         job.lock_dataset()
         job.raise_mark()
         changes = {"version": F("version") + 1, "deaths": F("deaths") + deaths}
-        if not mine.update(**waiting, **changes, **Shard.NOTHING_DONE):
+        if not mine.update(**waiting, **changes, **shard.at_its_start()):
             return
         live.hint(job.dataset_id)
         name = job.name_of(shard)

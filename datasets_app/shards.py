@@ -122,6 +122,10 @@ class Shard(models.Model):
         ]
         indexes = [models.Index(fields=["job", "state"], name="%(class)s_by_state")]
 
+    def at_its_start(self) -> dict[str, Any]:
+        """Its counts when it is given back to be done again."""
+        return dict(self.NOTHING_DONE)
+
     @property
     def title(self) -> str:
         """Its name where room is scarce."""

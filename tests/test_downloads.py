@@ -12,6 +12,7 @@ from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
 from datasets_app.hub_tokens import HubToken
 from datasets_app.importing import ImportWork
+from datasets_app.ingest.hub.part_file import part_of
 from datasets_app.jobs import Stage, Status
 from datasets_app.looking_up import ask_hub
 from datasets_app.models import Dataset, Sample
@@ -131,6 +132,8 @@ def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:
     thread.join(5)
     assert not thread.is_alive()
     assert real.fresh(job).status == Status.CANCELLED
+    shard = DownloadShard.objects.get(job=job)
+    assert shard.bytes_done == part_of(shard.path).stat().st_size > 0
 
     real.fresh(job).requeue(None)
     dataset = brought_in()
@@ -139,6 +142,25 @@ def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:
     last = hub.asked_for("train.jsonl")[before:][-1]
     assert last.range is not None
     assert int(last.range.removeprefix("bytes=").rstrip("-")) > 0
+
+
+def test_a_dataset_that_is_deleted_while_it_downloads_leaves_nothing(hub: Hub) -> None:
+    hub.add("lab/slow", {"train.jsonl": jsonl_bytes(20_000)})
+    job = downloading("lab/slow")
+    hub.fault("train.jsonl", Slow(0.05, 64 << 10))
+    thread = threading.Thread(target=real.work_off, args=[DownloadWork()])
+    thread.start()
+    while not DownloadShard.objects.filter(job=job, bytes_done__gt=0).exists():
+        threading.Event().wait(0.05)
+
+    job.dataset.mark_for_deletion(None)
+    thread.join(5)
+    keeper.delete_datasets()
+
+    assert not thread.is_alive()
+    assert not Dataset.objects.exists()
+    assert not DownloadShard.objects.exists()
+    assert not storage.download_dir(job.pk).exists()
 
 
 def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,18 @@ SYNC_BYTES = 64 << 20
 DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 
+def part_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
+
+
+def bytes_there(target: Path) -> int:
+    """How much of a file has come, be it whole or not."""
+    for path in (target, part_of(target)):
+        with suppress(FileNotFoundError):
+            return path.stat().st_size
+    return 0
+
+
 class PartFile:
     """`<target>.part`, and beside it `.part.etag` with what the bytes are a part of. To be used by `with`.
 
@@ -30,7 +43,7 @@ class PartFile:
 
     def __init__(self, file: RemoteFile, target: Path) -> None:
         self.file, self.target = file, target
-        self.path = target.with_name(f"{target.name}.part")
+        self.path = part_of(target)
         self.bytes = 0
         self._etag_path = target.with_name(f"{target.name}.part.etag")
         self._etags: dict[str, str] = {}
