@@ -247,7 +247,7 @@ def test_the_queries_of_a_history_do_not_grow(job, django_assert_num_queries):
         tell_many(factories.tokenization(job.dataset, max_length=length), 10)
     dataset = Dataset.objects.select_related("import_job").get(pk=job.dataset_id)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         history.load(dataset)
 
 

@@ -40,7 +40,9 @@ def preview_rows(
         bounded_connection(access, seconds, clock) as connection,
         tempfile.TemporaryDirectory() as folder,
     ):
-        source = Source(Path(folder) / "head", Kind(file.kind), file.path)
+        # Without the suffix that says how it is packed: its head is not.
+        name = file.path.removesuffix(f".{file.compression}") if file.compression else file.path
+        source = Source(Path(folder) / "head", Kind(file.kind), name)
         if file.kind == Kind.PARQUET:
             _write_first_rows(file, connection, source.path, rows)
             return preview(source, rows)
