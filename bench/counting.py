@@ -48,6 +48,7 @@ def measure(folder: Path, path: Path, count: int) -> dict[str, Any]:
         made = list(shaper.add(documents))
         before = time.process_time()
         statistics.add(batch.texts, rows, documents)
+        statistics.add_lengths([documents])
         for sequences in made:
             statistics.add_sequences(sequences, is_own_table=False)
         counting += time.process_time() - before

@@ -136,6 +136,7 @@ def counted(
     cooked, shaper, found = recipe.cook(batch), recipe.shaper(), Statistics()
     documents = shaper.documents(cooked.rows, batch.numbers)
     found.add(batch.texts, cooked.rows, documents)
+    found.add_lengths([documents])
     for sequences in chain(shaper.add(documents), shaper.rest()):
         found.add_sequences(sequences, is_own_table=False)
     found.add_shaping(shaper.specials, shaper.repeated, shaper.dropped)

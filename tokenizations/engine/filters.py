@@ -38,6 +38,6 @@ def _which(vocabulary: Vocabulary, is_so: Callable[[str], bool]) -> Mask:
     return np.fromiter(map(is_so, vocabulary.texts), np.bool_, len(vocabulary.texts))
 
 
-def junk_ratios(ids: Ids, offsets: Offsets, junk: Mask) -> Ratios:
+def junk_ratios(ids: Ids | npt.NDArray[np.intp], offsets: Offsets, junk: Mask) -> Ratios:
     """The share of junk among each row's own tokens; 0 for a row without tokens."""
     return sums(junk.take(ids), offsets) / np.maximum(np.diff(offsets), 1)

@@ -103,7 +103,7 @@ class Recipe:
         return Cooked(rows, ratios)
 
     def _filter(self, rows: EncodedRows) -> npt.NDArray[np.float64] | None:
-        ratios = None if self._junk is None else junk_ratios(rows.ids, rows.offsets, self._junk)
+        ratios = None if self._junk is None else junk_ratios(rows.places, rows.offsets, self._junk)
         if ratios is not None:
             self._drop(rows, ratios >= self.spec.filter_threshold, Fate.JUNK)
         lengths = np.diff(rows.offsets)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ class EncodedRows:
     offsets: Offsets
     fates: Fates
     marks: Marks | None = None
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.intp]:
+        """The ids as NumPy looks things up with them; it would convert them again each time."""
+        return self.ids.astype(np.intp)
 
 
 def encode_rows(encoder: Encoder, batch: TextBatch, min_characters: int = 0) -> EncodedRows:

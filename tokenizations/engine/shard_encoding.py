@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from datasets_app.errors import disk_full_explained
 from tokenizations.engine.batches import Part, TextBatch
+from tokenizations.engine.cutting import Documents
 from tokenizations.engine.output_files import DATA, LEDGER, STATISTICS
 from tokenizations.engine.recipe import Cooked, LoadedTokenizer, Recipe
 from tokenizations.engine.rows import ERRORED, FILTERED, Fate
@@ -27,6 +28,9 @@ from tokenizations.engine.spec import Spec
 from tokenizations.engine.statistics import Statistics
 
 Message = dict[str, Any]
+# Documents whose lengths are counted at once.
+COUNTED_TOGETHER = 1 << 16
+NOTHING = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class _Shard:
         self._recipe = recipe
         self.shaper = recipe.shaper()
         self.counts, self.statistics, self.ledger = Counts(), Statistics(), Ledger()
+        self._lengths: list[Documents] = []
 
     def batches(self, part: Part) -> Iterator[TextBatch]:
         job, recipe = self._job, self._recipe
@@ -140,11 +145,20 @@ class _Shard:
         self.counts.add(batch, cooked)
         self.ledger.add(cooked.rows, batch.numbers, cooked.junk_ratios)
         self.statistics.add(batch.texts, cooked.rows, documents)
+        self._lengths.append(replace(documents, content=NOTHING, marks=None))
+        if sum(map(len, self._lengths)) >= COUNTED_TOGETHER:
+            self._count_lengths()
         self._write(self.shaper.add(documents), stream)
 
     def finish(self, stream: pa.ipc.RecordBatchStreamWriter) -> None:
+        self._count_lengths()
         self._write(self.shaper.rest(), stream)
         self.statistics.add_shaping(self.shaper.specials, self.shaper.repeated, self.shaper.dropped)
+
+    def _count_lengths(self) -> None:
+        if self._lengths:
+            self.statistics.add_lengths(self._lengths)
+        self._lengths = []
 
     def _write(self, made: Iterator[Sequences], stream: pa.ipc.RecordBatchStreamWriter) -> None:
         spec = self._job.spec

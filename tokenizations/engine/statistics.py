@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
@@ -98,13 +99,19 @@ class Statistics:
         )  # fmt: skip
 
     def add(self, texts: pa.Array, rows: EncodedRows, documents: Documents) -> None:
-        """Count a batch: its texts, what they were encoded to, and the documents that were made of those."""
-        self.lengths += Histogram.of(documents.lengths)
-        self.whole_lengths += Histogram.of(documents.whole)
-        self._add_tokens(documents.content)
+        """Count a batch: its texts, what they were encoded to, and the documents that were made of those.
+
+        All but how long these are, which `add_lengths` counts.
+        """
+        self._add_tokens(rows.places if documents.content is rows.ids else documents.content)
         kept = rows.fates == Fate.KEPT
         kept_texts = texts if kept.all() else texts.filter(pa.array(kept))
         self.totals += _totals(rows, documents) + _text_totals(kept_texts)
+
+    def add_lengths(self, documents: Sequence[Documents]) -> None:
+        """Of many batches at once: to sort a few hundred lengths costs as much as to sort thousands."""
+        self.lengths += Histogram.of(np.concatenate([each.lengths for each in documents]))
+        self.whole_lengths += Histogram.of(np.concatenate([each.whole for each in documents]))
 
     def add_sequences(self, sequences: Sequences, *, is_own_table: bool) -> None:
         """Count what is written; in a table of its own where sequences are not documents."""
@@ -212,7 +219,7 @@ class Statistics:
             _part(table, "sequence length"),
         )
 
-    def _add_tokens(self, content: npt.NDArray[np.uint32]) -> None:
+    def _add_tokens(self, content: npt.NDArray[Any]) -> None:
         if not len(content):
             return
         counts = np.bincount(content, minlength=len(self.frequencies))
