@@ -86,6 +86,19 @@ def test_the_seconds_that_the_hub_asks_to_wait_run_down_by_themselves(small_hub:
     page.get_by_role("heading", name="First rows").wait_for()
 
 
+def test_who_asks_while_no_worker_runs_is_told_and_answered_once_one_does(stack: Stack, open_tab: OpenTab) -> None:
+    worker = stack.part("worker", "import")
+    worker.suspend()
+    try:
+        page = open_tab("/datasets/hub/")
+        look_up(page, "lab/packed")
+        page.get_by_text("No worker is running that could ask.").wait_for(timeout=60_000)
+    finally:
+        worker.resume()
+
+    page.get_by_role("heading", name="First rows").wait_for()
+
+
 def test_what_is_refused_says_why_and_can_be_asked_again(open_tab: OpenTab) -> None:
     page = open_tab("/datasets/hub/")
 
