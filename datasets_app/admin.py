@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import BooleanField, Count, ExpressionWrapper, Model, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from datasets_app import repair
@@ -307,9 +307,11 @@ class DatasetAdmin(YardAdmin):
     @admin.display(description="See also")
     def links(self, dataset: Any) -> SafeString:
         tokenizations: Any = dataset.tokenizations.model
-        jobs = link(Import, "Import", dataset=dataset.pk), link(tokenizations, "Tokenizations", dataset=dataset.pk)
-        rest = link(Part, "Parts", dataset=dataset.pk), link(Event, "Events", dataset=dataset.pk)
-        return format_html("{} · {} · {} · {}", *jobs, *rest)
+        models = {"Import": Import, "Tokenizations": tokenizations, "Parts": Part, "Events": Event}
+        if dataset.source == Dataset.Source.HUB:
+            models = {"Download": Download, **models}
+        links = ((link(model, text, dataset=dataset.pk),) for text, model in models.items())
+        return format_html_join(" · ", "{}", links)
 
 
 def bringing_in(dataset: Dataset) -> Any:
@@ -406,7 +408,9 @@ class ImportShardAdmin(ShardAdmin):
 
 @admin.register(DownloadShard)
 class DownloadShardAdmin(ShardAdmin):
-    pass
+    @admin.display(description="Received")
+    def done(self, shard: Any) -> str:
+        return f"{figures.size(shard.bytes_done)} of {figures.size(shard.bytes_total)}"
 
 
 @admin.register(LookUp)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from datasets_app import samples
+from datasets_app.downloads import Download
 from datasets_app.jobs import RETRIABLE, UNFINISHED, URGENCY, Job, Status
 from datasets_app.models import Dataset
 from datasets_app.progress import Progress
@@ -85,9 +86,13 @@ class Card:
         return sorted(unfinished, key=lambda each: (URGENCY.index(each.job.status), each.job.created_at, each.job.pk))
 
     def _ended(self) -> list[Progress]:
-        """The newest first."""
-        ended = [progress for progress in self.jobs if not progress.job.is_unfinished]
+        """The newest first. A finished download is nothing by itself: what counts is the import after it."""
+        ended = [each for each in self.jobs if not each.job.is_unfinished and not _is_only_a_step(each.job)]
         return sorted(ended, key=lambda each: each.job.ended_at or each.job.created_at, reverse=True)
+
+
+def _is_only_a_step(job: Job) -> bool:
+    return job.kind == Download.kind and job.status == Status.READY
 
 
 def _deserves_panel(progress: Progress) -> bool:

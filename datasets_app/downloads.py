@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -72,6 +73,11 @@ class Download(Job):
         """How long the Hub still has to be waited for."""
         left = (self.waits_until or timezone.now()) - timezone.now()
         return max(math.ceil(left / timedelta(seconds=1)), 0)
+
+    @property
+    def why_waiting(self) -> str:
+        """After “Waiting for the Hub”."""
+        return re.sub("^the Hub ", "it ", self.waits_for)
 
     def get_absolute_url(self) -> str:
         return self.dataset.get_absolute_url()

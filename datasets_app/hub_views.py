@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -16,12 +16,13 @@ from datasets_app.downloading import download_dataset
 from datasets_app.errors import JobError
 from datasets_app.hub_forms import DownloadForm, LookUpForm, free_name
 from datasets_app.importing import TEXT_TYPES
-from datasets_app.lookups import QUEUE, LookUp
+from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Worker
 from datasets_app.page import Request, by_htmx, wants_fragment
 from datasets_app.rows import as_text
 
 INVALID = 422
+NOTHING_NEW = 204
 # A worker that is there has taken a question by then.
 TAKEN_WITHIN = timedelta(seconds=6)
 
@@ -56,6 +57,8 @@ def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
 def shown(request: Request, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
     """While it is asked the page asks for itself alone; what has come needs all of it."""
     if wants_fragment(request) and context["question"].is_under_way:
+        if request.GET.get("seen") == context["says"]:  # drawn again, its arc would start to turn anew
+            return by_htmx(HttpResponse(status=NOTHING_NEW))
         return by_htmx(render(request, "datasets/_asking.html", context))
     response = by_htmx(render(request, "datasets/hub_answer.html", context, status=status))
     if wants_fragment(request):
@@ -65,7 +68,8 @@ def shown(request: Request, context: dict[str, Any], status: int = 200) -> HttpR
 
 def waiting(question: LookUp) -> dict[str, Any]:
     late = question.state == LookUp.State.WAITING and timezone.now() - question.created_at > TAKEN_WITHIN
-    return {"is_stalled": late and not Worker.objects.slots("import"), "queue": QUEUE}
+    is_stalled = late and not Worker.objects.slots("import")
+    return {"is_stalled": is_stalled, "says": "stalled" if is_stalled else "asking"}
 
 
 def refused(request: Request, question: LookUp) -> dict[str, Any]:

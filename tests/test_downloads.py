@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from datasets_app import keeper, looking_up, storage
+from datasets_app.cards import load_ids
 from datasets_app.downloading import DownloadWork, download_dataset
 from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
@@ -18,6 +19,7 @@ from datasets_app.looking_up import ask_hub
 from datasets_app.models import Dataset, Sample
 from datasets_app.progress import Progress
 from datasets_app.slots import Slot
+from datasets_app.templatetags.words import status_word
 from tests import real
 from tests.hub.examples import csv_bytes, jsonl_bytes, parquet_bytes
 from tests.hub.faults import Cut, Slow, Unlike
@@ -192,6 +194,18 @@ def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: st
     assert failed.status == Status.FAILED
     assert TEST in failed.failure
     assert not Dataset.objects.get().begun_import
+    assert status_word(load_ids([job.dataset_id])[0]) == "Download failed"
+
+
+def test_a_card_is_not_ready_when_only_the_download_has_ended_well(stories: str) -> None:
+    job = downloading(stories)
+    real.work_off(DownloadWork())
+
+    Dataset.objects.get().import_job.cancel(None)
+
+    (card,) = load_ids([job.dataset_id])
+    assert real.fresh(job).status == Status.READY
+    assert (card.status, status_word(card)) == (Status.CANCELLED, "Import cancelled")
 
 
 def test_a_gated_dataset_needs_its_token_until_the_end(hub: Hub, db: None) -> None:

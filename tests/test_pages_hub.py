@@ -74,8 +74,10 @@ def test_while_it_is_asked_the_page_says_so_and_asks_again(as_owner: Client) -> 
 
     assert "Asking the Hub" in page.content.decode()
     assert fragment.content.decode().lstrip().startswith('<section class="panel" id="asking"')
+    assert as_owner.get(f"{address}?seen=asking", **HTMX).status_code == 204
+    assert as_owner.get(f"{address}?seen=stalled", **HTMX).status_code == 200
     looking_up.answer_all()
-    assert as_owner.get(address, **HTMX)["HX-Refresh"] == "true"
+    assert as_owner.get(f"{address}?seen=asking", **HTMX)["HX-Refresh"] == "true"
 
 
 def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:
@@ -197,3 +199,41 @@ def test_without_a_worker_the_page_says_what_to_start(as_owner: Client) -> None:
     LookUp.objects.update(created_at="2020-01-01T00:00:00Z")
 
     assert "No worker is running" in text_of(as_owner, address)
+
+
+@pytest.fixture
+def only_downloading(as_owner: Client) -> Dataset:
+    """A dataset of which there is nothing yet but its download."""
+    as_owner.post(asked(as_owner, "lab/stories"), {"name": "mine", "splits": ["test"]})
+    return Dataset.objects.get()
+
+
+def test_every_page_of_a_dataset_knows_that_it_is_only_downloading(as_owner: Client, only_downloading: Dataset) -> None:
+    for page in ("", "card/", "events/", "progress.json", "delete/"):
+        response = as_owner.get(f"{only_downloading.get_absolute_url()}{page}", **HTMX)
+
+        assert response.status_code == 200, page
+        assert "ownload" in response.content.decode(), page
+    assert as_owner.get(f"{only_downloading.get_absolute_url()}tokenize/").status_code in (302, 404, 409)
+
+
+def test_the_administration_shows_what_is_only_downloading(admin_client: Client, only_downloading: Dataset) -> None:
+    for model in ("dataset", "download", "downloadshard", "lookup", "event"):
+        listed = admin_client.get(f"/admin/datasets_app/{model}/")
+        found = re.findall(rf'href="(/admin/datasets_app/{model}/[^"/]+/change/)', listed.content.decode())
+
+        assert found, model
+        assert [admin_client.get(address).status_code for address in found] == [200] * len(found)
+    assert "of 3.5 kB" in text_of(admin_client, "/admin/datasets_app/downloadshard/")
+    dataset = f"/admin/datasets_app/dataset/{only_downloading.pk}/"
+    assert "Download" in text_of(admin_client, f"{dataset}change/")
+    assert admin_client.get(f"{dataset}delete/").status_code == 200
+
+
+def test_who_deletes_it_is_told_what_goes(as_owner: Client, only_downloading: Dataset) -> None:
+    address = f"{only_downloading.get_absolute_url()}delete/"
+
+    assert "what is downloaded so far" in text_of(as_owner, address)
+    assert as_owner.post(address).status_code == 302
+    assert not Dataset.objects.visible().exists()
+    assert not Download.objects.visible().exists()

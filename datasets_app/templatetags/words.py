@@ -50,7 +50,7 @@ def status_word(card: Card) -> str:
         return f"{card.running} running"
     if status == Status.READY:
         return "Just finished" if card.decisive in card.panels else "Ready"
-    return f"Import {status.value}" if card.is_import_undone else status.label
+    return f"{card.decisive.job.label} {status.value}" if card.decisive and card.is_import_undone else status.label
 
 
 @register.filter
