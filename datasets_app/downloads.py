@@ -15,7 +15,7 @@ from datasets_app import storage
 from datasets_app.hub_tokens import HubToken
 from datasets_app.ingest.hub.part_file import bytes_there
 from datasets_app.jobs import Job, Status
-from datasets_app.shards import Shard
+from datasets_app.shards import FileShard
 
 NAME_LENGTH = 200
 COMMIT_LENGTH = 64
@@ -83,28 +83,15 @@ class Download(Job):
         return self.dataset.get_absolute_url()
 
 
-class DownloadShard(Shard):
-    """One file."""
-
+class DownloadShard(FileShard):
     job = models.ForeignKey(Download, models.CASCADE, related_name="shards")
     name = models.CharField(max_length=1000)
     split = models.CharField(max_length=storage.LONGEST_SPLIT_NAME)
     # As `RemoteFile.to_dict` has it.
     file = models.JSONField()
 
-    class Meta(Shard.Meta):
+    class Meta(FileShard.Meta):
         pass
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def title(self) -> str:
-        return self.name
-
-    @property
-    def where(self) -> str:
-        return self.name
 
     @property
     def path(self) -> Path:

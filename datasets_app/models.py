@@ -17,7 +17,7 @@ from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for mo
 from datasets_app.ingest.messages import is_messages
 from datasets_app.jobs import RETRIABLE, Job, Status, from_now
 from datasets_app.lookups import LookUp  # noqa: F401 - as above
-from datasets_app.shards import Shard
+from datasets_app.shards import FileShard
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -188,28 +188,15 @@ class Import(Job):
             )
 
 
-class ImportShard(Shard):
-    """One file."""
-
+class ImportShard(FileShard):
     job = models.ForeignKey(Import, models.CASCADE, related_name="shards")
     name = models.CharField(max_length=LONGEST_FILE_NAME)
     path = models.CharField(max_length=4096)
     split = models.CharField(max_length=storage.LONGEST_SPLIT_NAME)
     kind = models.CharField(max_length=10)
 
-    class Meta(Shard.Meta):
+    class Meta(FileShard.Meta):
         pass
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def title(self) -> str:
-        return self.name
-
-    @property
-    def where(self) -> str:
-        return self.name
 
 
 class Part(models.Model):

@@ -150,6 +150,27 @@ class Shard(models.Model):
         return ""
 
 
+class FileShard(Shard):
+    """One file, which has a `name`."""
+
+    if TYPE_CHECKING:
+        name: models.CharField[str, str]
+
+    class Meta(Shard.Meta):
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    @property
+    def where(self) -> str:
+        return self.name
+
+
 def slowest_of(shards: list[Any]) -> Any:
     """In whole seconds, so that of two that are about as slow it stays the first."""
     rates = [shard.bytes_per_second for shard in shards if shard.bytes_per_second]
