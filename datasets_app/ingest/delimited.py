@@ -15,6 +15,7 @@ from datasets_app.errors import JobError
 from datasets_app.ingest.blocks import Block, no_text_in, read_blocks, refuse_nul
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.options import Delimiter
+from datasets_app.ingest.prefetching import ahead
 from datasets_app.ingest.quoting import cut_after_record, unclosed_quote
 from datasets_app.ingest.rejects import Fault, Rejects
 from datasets_app.ingest.schema import conform, in_words, is_text, refuse_odd_names, refuse_unknown_columns, unite
@@ -57,7 +58,7 @@ def read_delimited(source: Source, schema: pa.Schema | None, rejects: Rejects) -
     refuse_odd_names(names, source.name)
     refuse_unknown_columns(names, schema, source.name)
     form = Delimited(source.name, style, names)
-    yield from read_inferred(_closed(chain([body], blocks), form), form, schema, rejects)
+    yield from read_inferred(ahead(_closed(chain([body], blocks), form)), form, schema, rejects)
 
 
 class Style(NamedTuple):

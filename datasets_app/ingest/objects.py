@@ -20,6 +20,7 @@ from datasets_app.ingest.blocks import LINE_END, Block, no_text_in, read_blocks,
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.layouts import layout_of
 from datasets_app.ingest.options import Layout
+from datasets_app.ingest.prefetching import ahead
 from datasets_app.ingest.rejects import Fault, Rejects
 from datasets_app.ingest.schema import (
     MOST_COLUMNS,
@@ -66,6 +67,8 @@ def read_objects(source: Source, schema: pa.Schema | None, rejects: Rejects) -> 
     blocks: Iterator[Block] = elements.read_elements(source, layout)
     if layout is Layout.LINES:
         blocks = read_blocks(source, rejects=rejects)
+        if not rejects.limit:  # else both threads would set rows aside, in any order
+            blocks = ahead(blocks)
     yield from read_inferred(blocks, Objects(source.name), schema, rejects)
 
 
