@@ -103,7 +103,7 @@ def test_the_pager_keeps_the_filter(as_owner, owner):
 def test_the_queries_of_the_list_do_not_grow_with_the_cards(as_owner, owner, django_assert_max_num_queries):
     for number in range(3):
         factories.tokenization(factories.ready_dataset(f"letters {number}", created_by=owner))
-    with django_assert_max_num_queries(22) as few:
+    with django_assert_max_num_queries(28) as few:
         page(as_owner, "datasets:list")
     for number in range(3, 9):
         factories.tokenization(factories.ready_dataset(f"letters {number}", created_by=owner))
