@@ -36,6 +36,11 @@ class Card:
         return [progress.job for progress in self.jobs]
 
     @property
+    def download(self) -> Any:
+        """Where on the Hub it comes from; None if it comes from elsewhere."""
+        return next((job for job in self.all_jobs if job.kind == Download.kind), None)
+
+    @property
     def tokenizations(self) -> list[Progress]:
         return [progress for progress in self.jobs if progress.job.counts_tokens]
 

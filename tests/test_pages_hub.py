@@ -90,7 +90,9 @@ def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:
     assert (dataset.name, dataset.created_by, dataset.text_column) == ("mine", owner, "text")
     assert [(shard.split, shard.name) for shard in job.shards.all()] == [("test", "data/test-00000-of-00001.parquet")]
     assert job.import_options == {"rows": 7}
-    assert "Download" in text_of(as_owner, dataset.get_absolute_url())
+    said = text_of(as_owner, dataset.get_absolute_url())
+    assert "Download" in said
+    assert f"lab/stories {job.commit[:7]}" in said
 
 
 def test_another_configuration_is_another_question(as_owner: Client) -> None:

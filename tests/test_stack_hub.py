@@ -266,6 +266,8 @@ def test_a_command_brings_in_a_part_of_it(lab: Lab) -> None:
     again = lab.stack.manage("import_hub", "lab/languages", *chosen)
 
     assert (done["status"], done["rows"], done["splits"]) == ("ready", 7, [{"name": "test", "rows": 7}])
+    assert (done["hub"]["repository"], done["hub"]["configuration"]) == ("lab/languages", "german")
+    assert done["hub"]["commit"] == lab.hub.repositories["dataset", "lab/languages"].names["main"]
     assert again["id"] == done["id"]
 
 

@@ -14,6 +14,7 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "name": dataset.name,
         "status": job.status,
         "source": dataset.source,
+        "hub": hub_facts(dataset),
         "rows": dataset.rows,
         "bytes": dataset.bytes,
         "splits": [{"name": split["name"], "rows": split["rows"]} for split in dataset.splits],
@@ -25,6 +26,13 @@ def dataset_facts(dataset: Dataset) -> dict[str, Any]:
         "failure": f"{job.failure} {job.advice}".strip(),
         "created_at": dataset.created_at,
     }
+
+
+def hub_facts(dataset: Dataset) -> dict[str, str] | None:
+    """What on the Hub it is."""
+    download = getattr(dataset, "download", None)
+    names = ("repository", "configuration", "revision", "commit")
+    return {name: getattr(download, name) for name in names} if download else None
 
 
 def job_facts(job: Job) -> dict[str, Any]:

@@ -9,4 +9,6 @@ class Command(YardCommand):
     help = "List the datasets."
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
-        return [dataset_facts(dataset) for dataset in Dataset.objects.visible().select_related("import_job")], True
+        return [
+            dataset_facts(dataset) for dataset in Dataset.objects.visible().select_related("import_job", "download")
+        ], True
