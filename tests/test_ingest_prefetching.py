@@ -18,11 +18,11 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         yield 2
         raise ValueError("the third")
 
-    found = []
+    coming = ahead(items())
+
+    assert [next(coming), next(coming)] == [1, 2]
     with pytest.raises(ValueError, match="the third"):
-        for item in ahead(items()):
-            found.append(item)
-    assert found == [1, 2]
+        next(coming)
 
 
 def test_they_are_made_in_another_thread_and_no_more_than_asked_for() -> None:
