@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app import repair
-from datasets_app.admin import YardAdmin
+from datasets_app.admin_pages import YardAdmin
 from datasets_app.hub_tokens import HubToken
 from datasets_app.models import Dataset, Event, Import, Part, Upload, Worker
 from tests import factories

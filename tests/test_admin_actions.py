@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ObjectDoesNotExist
 
-from datasets_app import admin as module
+from datasets_app import admin_pages as module
 from datasets_app import repair, storage
 from datasets_app.errors import JobError
 from datasets_app.jobs import Status

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from datasets_app.access import CONTROL
-from datasets_app.admin import (
+from datasets_app.admin_pages import (
     NAMED_IN_CONFIRMATION,
     JobAdmin,
     OwnedForm,
