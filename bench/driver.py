@@ -21,9 +21,10 @@ from django.test import Client
 import bench.environment  # noqa: F401
 from bench.peer import Message, serve
 from datasets_app import cards, leases
+from datasets_app.creating import create_dataset
 from datasets_app.jobs import Stage, Status, from_now
 from datasets_app.leases import Claim
-from datasets_app.models import Dataset, Import, create_dataset
+from datasets_app.models import Dataset, Import
 from datasets_app.slots import REPORT_SECONDS
 from tests import factories, real
 from tokenizations.engine.spec import Spec

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets_app import races, sending, server_files, storage, uploads
 from datasets_app.access import CONTROL, can
+from datasets_app.creating import create_dataset, replace_dataset
 from datasets_app.errors import JobError
 from datasets_app.forms import ImportForm, ReadingForm, ServerFilesForm, UploadForm, proposed_name
 from datasets_app.hub_forms import LookUpForm
@@ -20,7 +21,7 @@ from datasets_app.importing import TEXT_TYPES, how_to_read
 from datasets_app.job_views import too_late
 from datasets_app.jobs import RETRIABLE
 from datasets_app.lookups import LookUp
-from datasets_app.models import Dataset, Import, Upload, create_dataset, replace_dataset
+from datasets_app.models import Dataset, Import, Upload
 from datasets_app.page import Request, by_htmx, wants_fragment
 
 INVALID = 422

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from datasets_app import storage
 from datasets_app.access import can
+from datasets_app.creating import check_name, check_splits, start_import
 from datasets_app.downloads import Download, DownloadShard, files_to_import, request_key
 from datasets_app.errors import Cancelled, JobError
 from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Stage
 from datasets_app.leases import Claim
-from datasets_app.models import Dataset, check_name, check_splits, start_import
+from datasets_app.models import Dataset
 from datasets_app.slots import Keep
 
 # A new moment to wait for is written down only when it differs by more than the page would show.

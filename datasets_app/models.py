@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
@@ -15,7 +15,7 @@ from datasets_app.errors import JobError
 from datasets_app.fields import MaskedTextField
 from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for models here
 from datasets_app.ingest.messages import is_messages
-from datasets_app.jobs import RETRIABLE, Job, Status, from_now
+from datasets_app.jobs import Job, Status, from_now
 from datasets_app.lookups import LookUp  # noqa: F401 - as above
 from datasets_app.shards import FileShard
 
@@ -389,82 +389,3 @@ class Preference(models.Model):
 
     def __str__(self) -> str:
         return f"Preferences of {self.user}"
-
-
-def check_name(name: str) -> None:
-    if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
-        raise JobError(f"A dataset’s name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
-
-
-def check_splits(splits: set[str]) -> None:
-    """Each becomes a folder, and not every disk tells Train from train. JobError for what cannot be one."""
-    for split in splits:
-        if not storage.is_split_name(split):
-            raise JobError(
-                f"{split} cannot be the name of a split.", "Use letters, digits, _ and single dots, such as train."
-            )
-    if len({split.lower() for split in splits}) < len(splits):
-        raise JobError("Two splits differ only in upper and lower case.", "Give them names that differ more.")
-
-
-def create_dataset(name: str, source: str, files: list[dict[str, Any]], **fields: Any) -> Dataset:
-    """A dataset with its queued import, one shard a file ({"name", "path", "split", "kind", "bytes"}).
-
-    JobError if the name is taken. `fields`: created_by, actor (its owner), text_column, upload, options, hold.
-    """
-    check_name(name)
-    check_splits({file["split"] for file in files})
-    user = fields.get("created_by")
-    try:
-        with transaction.atomic():
-            dataset = Dataset.objects.create(
-                name=name, source=source, created_by=user, text_column=fields.pop("text_column", "")
-            )
-            job = start_import(dataset, files, **fields)
-    except IntegrityError as error:
-        raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
-    if not fields.get("hold"):
-        job.wake()
-    return dataset
-
-
-def start_import(dataset: Dataset, files: list[dict[str, Any]], **fields: Any) -> Import:
-    """The queued import of a dataset that has none. Inside a transaction; nobody is woken. `fields` as above."""
-    job = Import.objects.create(
-        dataset=dataset,
-        created_by=dataset.created_by,
-        upload=fields.get("upload"),
-        options=fields.get("options") or {},
-        bytes_total=sum(file["bytes"] for file in files),
-        **fields.get("hold") or {},
-    )
-    ImportShard.objects.bulk_create(
-        ImportShard(
-            job=job,
-            index=index,
-            name=file["name"][-LONGEST_FILE_NAME:],
-            path=file["path"],
-            split=file["split"],
-            kind=file["kind"],
-            bytes_total=file["bytes"],
-        )
-        for index, file in enumerate(files)
-    )
-    job.tell("queued", "Import queued.", fields.get("actor", dataset.created_by))
-    return job
-
-
-def replace_dataset(
-    failed: Import, actor: "User", name: str, files: list[dict[str, Any]], **fields: Any
-) -> Dataset | None:
-    """Delete the dataset of a failed or cancelled import and import its files anew for the same owner, both or neither.
-
-    None if somebody set it going or deleted it meanwhile. JobError and `fields` as of `create_dataset`.
-    """
-    dataset = failed.dataset
-    with transaction.atomic():
-        failed.lock_dataset()
-        if not Import.objects.visible().filter(pk=failed.pk, status__in=RETRIABLE).exists():
-            return None
-        dataset.mark_for_deletion(actor)
-        return create_dataset(name, dataset.source, files, created_by=dataset.created_by, actor=actor, **fields)

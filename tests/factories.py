@@ -3,8 +3,9 @@
 import uuid
 from typing import Any
 
+from datasets_app.creating import create_dataset
 from datasets_app.jobs import Status
-from datasets_app.models import Dataset, Import, Part, create_dataset
+from datasets_app.models import Dataset, Import, Part
 from tokenizations.engine.spec import Spec
 from tokenizations.models import Tokenization, Tokenizer, tokenize
 

@@ -11,9 +11,10 @@ from django.conf import settings
 from tokenizers import Tokenizer as HubTokenizer
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+from datasets_app.creating import create_dataset
 from datasets_app.importing import ImportWork
 from datasets_app.jobs import Job
-from datasets_app.models import Dataset, create_dataset
+from datasets_app.models import Dataset
 from datasets_app.slots import Slot, Work
 from tokenizations.adding import add_tokenizer
 from tokenizations.engine.spec import Spec

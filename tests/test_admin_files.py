@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_app import keeper, repair, storage
+from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.importing import ImportWork
 from datasets_app.jobs import Status
-from datasets_app.models import Dataset, Import, Part, create_dataset
+from datasets_app.models import Dataset, Import, Part
 from datasets_app.shards import Shard
 from tests import real
 from tests.admin_pages import act, address, delete, said, tables_updated

@@ -4,9 +4,10 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from datasets_app import cards
+from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.jobs import MOVES, Stage, Status, find
-from datasets_app.models import Dataset, Import, create_dataset
+from datasets_app.models import Dataset, Import
 from datasets_app.shards import Shard
 from tests import factories
 from tokenizations.models import Tokenization, tokenize

@@ -6,9 +6,10 @@ import pytest
 from django.urls import reverse
 
 from datasets_app import storage
+from datasets_app.creating import create_dataset
 from datasets_app.importing import ImportWork
 from datasets_app.jobs import Status
-from datasets_app.models import Dataset, create_dataset
+from datasets_app.models import Dataset
 from datasets_app.repair import recount_dataset
 from tests import factories, real
 

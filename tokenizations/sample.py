@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
 
+from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.importing import SAMPLE
 from datasets_app.jobs import Job
-from datasets_app.models import Dataset, create_dataset
+from datasets_app.models import Dataset
 from datasets_app.signals import import_finishing
 from tokenizations.adding import add_tokenizer
 from tokenizations.models import Tokenizer

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets_app import keeper
+from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.importing import ImportWork
 from datasets_app.ingest.files import kind_of
@@ -14,7 +15,7 @@ from datasets_app.jobs import HOLD, Status, from_now
 from datasets_app.management.describe import dataset_facts
 from datasets_app.management.running import run_here
 from datasets_app.management.yard import YardCommand
-from datasets_app.models import Dataset, create_dataset
+from datasets_app.models import Dataset
 
 DEFAULT_SPLIT = "train"
 
