@@ -23,6 +23,7 @@ from tokenizations.models import Tokenization, TokenizationShard, Tokenizer
 
 pytestmark = pytest.mark.django_db
 
+admin.autodiscover()
 MODELS = sorted(
     (model for model in admin.site._registry if model._meta.app_label in ("datasets_app", "tokenizations")),
     key=lambda model: model._meta.label,
