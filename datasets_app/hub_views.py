@@ -21,6 +21,7 @@ from datasets_app.models import Dataset, Worker
 from datasets_app.page import Request, by_htmx, wants_fragment
 from datasets_app.rows import as_text
 
+PAGE = "datasets/hub_answer.html"
 INVALID = 422
 NOTHING_NEW = 204
 # A worker that is there has taken a question by then.
@@ -43,7 +44,7 @@ def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     )
     context = {"section": "datasets", "question": question, "address": request.path} | waiting(question)
     if question.state != LookUp.State.ANSWERED:
-        return shown(request, context | refused(request, question))
+        return shown(request, PAGE, context | refused(request, question))
     seen = first_rows(question)
     form = download_form(request, question, seen)
     if request.method == "POST" and form.is_valid() and (dataset := begin(request, question, form)):
@@ -51,16 +52,16 @@ def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     chosen = set(form["splits"].value() or [])
     splits = [split | {"is_chosen": split["name"] in chosen} for split in question.listing["splits"]]
     found = {"form": form, "seen": seen, "splits": splits, "free_bytes": storage.free_bytes()}
-    return shown(request, context | found, INVALID if request.method == "POST" else 200)
+    return shown(request, PAGE, context | found, INVALID if request.method == "POST" else 200)
 
 
-def shown(request: Request, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
+def shown(request: Request, page: str, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
     """While it is asked the page asks for itself alone; what has come needs all of it."""
     if wants_fragment(request) and context["question"].is_under_way:
         if request.GET.get("seen") == context["says"]:  # drawn again, its arc would start to turn anew
             return by_htmx(HttpResponse(status=NOTHING_NEW))
         return by_htmx(render(request, "datasets/_asking.html", context))
-    response = by_htmx(render(request, "datasets/hub_answer.html", context, status=status))
+    response = by_htmx(render(request, page, context, status=status))
     if wants_fragment(request):
         response.headers["HX-Refresh"] = "true"
     return response

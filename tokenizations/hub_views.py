@@ -10,11 +10,13 @@ from django.views.decorators.http import require_http_methods
 
 from datasets_app.forms import NAME_IT
 from datasets_app.hub_forms import LookUpForm
-from datasets_app.hub_views import INVALID, refused, waiting
+from datasets_app.hub_views import INVALID, refused, shown, waiting
 from datasets_app.lookups import LookUp
 from datasets_app.models import NAME_LENGTH
-from datasets_app.page import Request, by_htmx, wants_fragment
+from datasets_app.page import Request, wants_fragment
 from tokenizations.models import Tokenizer
+
+PAGE = "tokenizations/hub_answer.html"
 
 
 class NameForm(forms.Form):
@@ -40,29 +42,17 @@ def ask(request: Request) -> HttpResponseBase:
 def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     questions = LookUp.objects.of(request.user).select_related("token").exclude(of=LookUp.Of.DATASET)
     question = get_object_or_404(questions, pk=question_id)
-    if question.is_under_way and wants_fragment(request):
-        context = {"question": question, "address": request.path} | waiting(question)
-        return by_htmx(render(request, "datasets/_asking.html", context))
-    response = whole_page(request, question)
-    if wants_fragment(request):
-        response.headers["HX-Refresh"] = "true"
-    return response
-
-
-def whole_page(request: Request, question: LookUp) -> HttpResponseBase:
-    is_answered = question.state == LookUp.State.ANSWERED
-    if is_answered and question.of == LookUp.Of.FILES and not wants_fragment(request):
+    context = {"section": "tokenizers", "question": question, "address": request.path} | waiting(question)
+    if question.state != LookUp.State.ANSWERED:
+        return shown(request, PAGE, context | refused(request, question))
+    if question.of == LookUp.Of.FILES and not wants_fragment(request):
         messages.info(request, f"{question.answer['name']} is added.")
         return redirect("tokenizations:tokenizers")
-    context = {"section": "tokenizers", "question": question, "address": request.path} | waiting(question)
-    if not is_answered:
-        return by_htmx(render(request, "tokenizations/hub_answer.html", context | refused(request, question)))
     initial = {"name": question.repository.rpartition("/")[2]}
     form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         return redirect("tokenizations:hub_answer", fetched(request, question, form.cleaned_data["name"]).pk)
-    status = INVALID if request.method == "POST" else 200
-    return by_htmx(render(request, "tokenizations/hub_answer.html", context | {"form": form}, status=status))
+    return shown(request, PAGE, context | {"form": form}, INVALID if request.method == "POST" else 200)
 
 
 def fetched(request: Request, question: LookUp, name: str) -> LookUp:
