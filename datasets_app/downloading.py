@@ -22,6 +22,8 @@ from datasets_app.slots import Keep
 
 # A new moment to wait for is written down only when it differs by more than the page would show.
 NOTICED_SECONDS = 1.0
+# The split of a file, and the file as `RemoteFile.to_dict` has it.
+SplitFile = tuple[str, dict[str, Any]]
 
 
 class DownloadWork:
@@ -29,9 +31,11 @@ class DownloadWork:
     child_module = "datasets_app.ingest.hub.child"
 
     def request(self, claim: Claim, out: Path) -> dict[str, Any]:
-        job, shard = Download.objects.get(pk=claim.job.pk), DownloadShard.objects.get(pk=claim.shard.pk)
+        job, shard = claim.job, claim.shard
+        assert isinstance(job, Download)
+        assert isinstance(shard, DownloadShard)
         shard.path.parent.mkdir(parents=True, exist_ok=True)
-        claim.job.reach(Stage.DOWNLOADING)
+        job.reach(Stage.DOWNLOADING)
         return {
             "do": "download",
             "file": shard.file,
@@ -93,56 +97,59 @@ def download_dataset(
     """
     check_name(name)
     check_splits(set(splits))
-    rows, user, token = fields.get("rows"), fields.get("created_by"), fields.get("token")
-    assert token is None or can(user, "use", token), "a form or a command has checked it"
+    token, rows = fields.get("token"), fields.get("rows")
+    assert token is None or can(fields.get("created_by"), "use", token), "a form or a command has checked it"
     files = chosen_files(listing, splits)
     check_room(sum(file["bytes"] for _, file in files))
     key = request_key(endpoint, listing["name"], listing["sha"], listing["configuration"], splits, rows)
     if there := same(key):
         return there, False
-    hold = fields.get("hold") or {}
-    options = {"rows": rows} if rows else {}
     try:
         with transaction.atomic():
-            dataset = Dataset.objects.create(
-                name=name, source=Dataset.Source.HUB, created_by=user, text_column=fields.get("text_column", "")
-            )
-            job = Download.objects.create(
-                dataset=dataset,
-                created_by=user,
-                repository=listing["name"],
-                configuration=listing["configuration"],
-                revision=listing["revision"],
-                commit=listing["sha"],
-                page=listing["page"],
-                request_key=key,
-                token=token,
-                needs_token=token is not None,
-                import_options=options,
-                bytes_total=sum(file["bytes"] for _, file in files),
-                **hold,
-            )
-            DownloadShard.objects.bulk_create(
-                DownloadShard(
-                    job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"]
-                )
-                for index, (split, file) in enumerate(files)
-            )
-            job.tell("queued", "Download queued.", user)
+            job = queued(listing, name, files, key, fields)
     except IntegrityError as error:
         if there := same(key):  # somebody was faster
             return there, False
         raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
-    if not hold:
+    if not fields.get("hold"):
         job.wake()
-    return dataset, True
+    return job.dataset, True
+
+
+def queued(listing: dict[str, Any], name: str, files: list[SplitFile], key: str, fields: dict[str, Any]) -> Download:
+    """The rows of it all. IntegrityError for a name or a request that is there already."""
+    user, token, rows = (fields.get(field) for field in ("created_by", "token", "rows"))
+    dataset = Dataset.objects.create(
+        name=name, source=Dataset.Source.HUB, created_by=user, text_column=fields.get("text_column", "")
+    )
+    job = Download.objects.create(
+        dataset=dataset,
+        created_by=user,
+        repository=listing["name"],
+        configuration=listing["configuration"],
+        revision=listing["revision"],
+        commit=listing["sha"],
+        page=listing["page"],
+        request_key=key,
+        token=token,
+        needs_token=token is not None,
+        import_options={"rows": rows} if rows else {},
+        bytes_total=sum(file["bytes"] for _, file in files),
+        **fields.get("hold") or {},
+    )
+    DownloadShard.objects.bulk_create(
+        DownloadShard(job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"])
+        for index, (split, file) in enumerate(files)
+    )
+    job.tell("queued", "Download queued.", user)
+    return job
 
 
 def same(key: str) -> Dataset | None:
     return Dataset.objects.visible().filter(download__request_key=key, download__delete_requested_at=None).first()
 
 
-def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[SplitFile]:
     """With the split of each, in the order of the listing. JobError for a split that is not there."""
     known = [split["name"] for split in listing["splits"]]
     if missing := [split for split in splits if split not in known]:

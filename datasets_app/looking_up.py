@@ -1,6 +1,5 @@
 """Asks the Hub what somebody wants to know, in a watched child process, and keeps the answer for their page."""
 
-import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,6 @@ from django.conf import settings
 from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
 from datasets_app.lookups import LookUp
-
-logger = logging.getLogger(__name__)
 
 MEMORY_BYTES = 1 << 30
 SILENCE_SECONDS = 20.0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from datasets_app import wakeups
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 QUEUE = "look-up"
 NAME_LENGTH = 200
-# A child gives up before; whoever was at it then is gone.
-LOST_AFTER = timedelta(seconds=40)
+# A child gives up before; whoever was at it then is gone. Files take as long as they take.
+LOST_AFTER, FILES_LOST_AFTER = timedelta(seconds=40), timedelta(minutes=10)
 KEPT_FOR = timedelta(days=1)
 
 
@@ -34,7 +35,9 @@ class LookUpQuerySet(models.QuerySet["LookUp"]):
         return waiting.filter(of__in=kinds) if kinds else waiting
 
     def lost(self) -> Self:
-        return self.filter(state=LookUp.State.ASKING, asked_at__lt=from_now(-LOST_AFTER))
+        files = Q(of=LookUp.Of.FILES)
+        late = Q(asked_at__lt=from_now(-LOST_AFTER)) & ~files | Q(asked_at__lt=from_now(-FILES_LOST_AFTER)) & files
+        return self.filter(late, state=LookUp.State.ASKING)
 
     def old(self) -> Self:
         return self.filter(created_at__lt=from_now(-KEPT_FOR))
