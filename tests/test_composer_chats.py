@@ -10,6 +10,7 @@ from django.urls import reverse
 from datasets_app.jobs import Status
 from datasets_app.models import Dataset
 from tests import real
+from tokenizations.engine.rules import OptionError
 from tokenizations.engine.spec import Spec
 from tokenizations.models import Tokenizer, tokenize
 from tokenizations.tokenizing import TokenizeWork
@@ -44,6 +45,29 @@ def test_the_composer_shows_the_chats_as_the_template_makes_them(as_owner, talks
     assert "&lt;user&gt;Ask 0&lt;assistant&gt;Naïve" in html
     assert "Ask 3" in html
     assert "Ask 4" not in html
+
+
+@pytest.mark.parametrize(
+    ("chosen", "advice"),
+    [
+        ({"text_column": "messages"}, "Turn the chat on."),
+        ({"template": "{messages}"}, "It holds chats, which go into no template."),
+    ],
+)
+def test_chats_that_are_not_read_as_such_are_refused_with_the_way_out(talks, speaker, chosen, advice):
+    with pytest.raises(OptionError, match="talks has no text column messages") as refusal:
+        tokenize(talks, speaker, Spec(**{"text_column": "", "splits": (), **chosen}), None)
+
+    assert refusal.value.advice == advice
+
+
+def test_text_that_is_read_as_chats_is_refused_with_the_way_out(speaker, tmp_path):
+    prose = real.imported("prose", real.parquet(tmp_path / "prose.parquet", ["One.", "Two."]))
+
+    with pytest.raises(OptionError, match="prose has no chat column text") as refusal:
+        tokenize(prose, speaker, Spec("text", (), chat=True, special_tokens=False), None)
+
+    assert refusal.value.advice == "Turn the chat off."
 
 
 def test_chats_become_tokens_without_naming_their_column(talks, speaker):

@@ -267,6 +267,10 @@ def check_columns(spec: Spec, dataset: Dataset) -> None:
     usable, what = (dataset.chat_columns, "chat") if spec.chat else (dataset.text_columns, "text")
     if unknown := [column for column in columns_of(spec) if column not in usable]:
         advice = f"Choose one of: {', '.join(usable)}." if usable else "Choose another dataset."
+        if spec.chat and unknown[0] in dataset.text_columns:
+            advice = "Turn the chat off."
+        if unknown[0] in dataset.chat_columns:
+            advice = "It holds chats, which go into no template." if spec.template else "Turn the chat on."
         raise OptionError(option, f"{dataset} has no {what} column {unknown[0]}.", advice)
 
 
