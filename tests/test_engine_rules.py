@@ -148,6 +148,13 @@ def test_it_accepts_what_goes_together(values: dict[str, Any]) -> None:
     check(resolved(spec(**values), FULL), FULL)
 
 
+def test_what_is_advised_for_packed_blocks_is_not_refused_again() -> None:
+    refused = BINS | {"max_length": 16, "padding": "max_length", "pad_to_multiple_of": 8}
+
+    assert fault(refused, FULL).advice == "Leave the multiple empty, and choose a maximum length that is one."
+    check(resolved(spec(**refused | {"pad_to_multiple_of": None}), FULL), FULL)
+
+
 def test_every_fault_of_the_rules_has_a_test() -> None:
     """By their sentences, as far as those are the same for every value."""
     source = (Path(__file__).resolve().parent.parent / "tokenizations/engine/rules.py").read_text()

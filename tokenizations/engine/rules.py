@@ -342,5 +342,5 @@ def _padding(spec: Spec) -> Iterator[Fault]:
         spec.packing == Packing.BEST_FIT and spec.pad_to_multiple_of is not None,
         "pad_to_multiple_of",
         "Packed blocks have the maximum length.",
-        "Choose a maximum length that is such a multiple.",
+        "Leave the multiple empty, and choose a maximum length that is one.",
     )
