@@ -69,6 +69,21 @@ def test_a_wrong_command_line_is_told_in_one_line(manage, arguments, said):
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize("how", ["--here", "--detach"])
+def test_a_batch_begins_nothing_if_one_of_it_cannot_be(manage, prose, tmp_path, how):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"words": "One."}\n{"words": "Two."}\n')
+    manage("import_dataset", "prose", str(prose))
+    manage("import_dataset", "other", str(other))
+    manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
+
+    done = manage("tokenize", "prose", "other", "--tokenizer", "small", "--text-column", "text", how, "--json")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "other has no text column text. Choose one of: words." in done.stderr
+    assert json.loads(manage("list_tokenizations", "--json").stdout) == []
+
+
 def test_with_no_worker_it_says_so_and_waits_no_longer_than_told(manage, prose, tmp_path):
     manage("import_dataset", "prose", str(prose))
     manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))

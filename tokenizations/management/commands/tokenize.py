@@ -10,7 +10,7 @@ from datasets_app.management.yard import YardCommand
 from datasets_app.models import Dataset
 from tokenizations.engine.spec import Spec
 from tokenizations.management.describe import tokenization_facts
-from tokenizations.models import Tokenization, Tokenizer, tokenize
+from tokenizations.models import Tokenization, Tokenizer, fitted, tokenize
 from tokenizations.option_help import GROUPS, OPTIONS, Option
 from tokenizations.tokenizing import TokenizeWork
 
@@ -49,7 +49,12 @@ class Command(YardCommand):
 
 
 def see_through(pairs: list[tuple[Dataset, Tokenizer]], spec: Spec, options: dict[str, Any]) -> list[Tokenization]:
-    """One after the other here; with workers all at once, and then followed to their ends."""
+    """One after the other here; with workers all at once, and then followed to their ends.
+
+    Nothing is begun unless the spec fits all of them.
+    """
+    for dataset, tokenizer in pairs:
+        fitted(spec, dataset, tokenizer)
     if options["here"]:
         return [do_here(dataset, tokenizer, spec) for dataset, tokenizer in pairs]
     jobs = [tokenize(dataset, tokenizer, spec, None)[0] for dataset, tokenizer in pairs]
