@@ -262,11 +262,13 @@ def serve(handle: Callable[[Message], Iterator[Message]]) -> NoReturn:
 
 
 def _part(handle: Callable[[Message], Iterator[Message]], forks: list[list[int]]) -> None:
-    # Returns in the children.
+    # Returns in the children. What is native and prints while it loads must not pass for the answer.
+    output = os.dup(1)
+    os.dup2(2, 1)
     advance = json.loads(sys.stdin.buffer.readline() or "null")
     for _ in handle(advance) if advance else ():
         pass
-    _die_with_the_parent(fork_all(forks, 1))
+    _die_with_the_parent(fork_all(forks, output))
 
 
 def _answer(handle: Callable[[Message], Iterator[Message]], request: Message) -> Iterator[Message]:

@@ -143,6 +143,7 @@ def fork_all(forks: Sequence[Sequence[int]], output: int) -> int:
     for mine in (Ends(*ends) for ends in forks):
         pid = os.fork()
         if not pid:
+            os.close(output)  # the parent reads it to its end
             return _settle(mine, forks)
         pids.append(pid)
     with suppress(BrokenPipeError):

@@ -40,6 +40,12 @@ def test_two_children_have_what_was_loaded_once_and_a_third_starts_anew(three: l
     assert len({notes[0][0][1], *(child.pid for child in three)}) == 4
 
 
+def test_what_is_printed_while_the_first_one_loads_is_no_part_of_what_it_says(three: list[Child]) -> None:
+    start_early(MODULE, GIB, 2, {"do": "shout"})
+
+    assert len({done_by(child) for child in three}) == 3
+
+
 def test_each_is_a_child_of_ours_that_can_be_killed_alone(three: list[Child]) -> None:
     start_early(MODULE, GIB, 2, NOTE)
     pids = [done_by(child) for child in three[:2]]
