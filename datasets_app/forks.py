@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -49,7 +50,7 @@ class Forked:
 
     def kill(self) -> None:
         if self.poll() is None:  # until it is waited for, its number is nobody else's
-            os.kill(self.pid, 9)
+            os.kill(self.pid, signal.SIGKILL)
 
 
 class Ends(NamedTuple):

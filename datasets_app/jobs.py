@@ -404,8 +404,9 @@ class Job(models.Model):
         """Fail a job of which too many rows were refused."""
         errored = self.shards.aggregate(errored=Coalesce(Sum("errored"), 0))["errored"]
         if self.rows_total and errored > share * self.rows_total:
+            rows = "1 row" if errored == 1 else f"{errored:,} rows"
             raise JobError(
-                f"{errored:,} rows could not be encoded, more than {share:.1%} of {self.rows_total:,}.",
+                f"{rows} could not be encoded, more than {share:.1%} of {self.rows_total:,}.",
                 "The ledger of each shard names the rows. Mend them, or raise TOKENYARD_ERRORED_SHARE; if they are "
                 f"too_long, over {settings.REFERENCE_ROW_BYTES >> 20} MiB, raise TOKENYARD_REFERENCE_ROW_MB.",
             )

@@ -1,14 +1,16 @@
 import functools
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from tests.engine_samples import byte_bpe, patiently
+from tests.engine_samples import byte_bpe, patiently, spec
 from tokenizations.engine.chat import ChatError, ChatRenderer, check_template, normalized
 from tokenizations.engine.rules import OptionError
+from tokenizations.engine.texts import TextSource
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -236,3 +238,14 @@ def test_other_messages_keep_all_that_is_not_null() -> None:
 def test_a_message_without_a_role_is_no_message() -> None:
     with pytest.raises(ChatError, match="has no role"):
         normalized([{"role": None, "content": "Why?"}], ("role", "content"))
+
+
+def test_a_chat_in_which_nothing_is_left_to_say_is_empty() -> None:
+    chosen = spec(text_column="messages", chat=True, chat_template=CHATML, remove_urls=True, special_tokens=False)
+    said = [["http://a.b/c", "www.x.org/y"], ["http://a.b/c", "yes"], ["", None]]
+    kind = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    chats = [[{"role": "user", "content": words} for words in chat] for chat in said]
+
+    texts = TextSource(chosen).read(pa.table({"messages": pa.array(chats, kind)})).texts.to_pylist()
+
+    assert [text is None for text in texts] == [True, False, True]

@@ -79,6 +79,8 @@ FAULTS: list[tuple[dict[str, Any], str, str]] = [
     ({"padding": "max_length"}, "max_length", "Padding to the maximum length needs one."),
     (BLOCKS | {"padding": "max_length"}, "padding", "Concatenated blocks are full but for the last one."),
     (BINS | {"padding": "longest"}, "padding", "Packed blocks have one length to be padded to"),
+    ({"padding_side": "left"}, "padding_side", "Rows are not padded, and a last block only at its end."),
+    (BLOCKS | {"last_block": "pad", "padding_side": "left"}, "padding_side", "a last block only at its end"),
     ({"pad_to_multiple_of": 8}, "pad_to_multiple_of", "Nothing is padded, so there is no multiple to pad to."),
     ({"padding": "longest", "pad_to_multiple_of": 0}, "pad_to_multiple_of", "cannot be padded to that multiple"),
     (

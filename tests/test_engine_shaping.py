@@ -51,7 +51,7 @@ class Row:
 
     def columns(self, chosen: Spec, target: int, source_rows: list[int]) -> dict[str, Any]:
         padding = max(target - len(self.tokens), 0)
-        left = padding if chosen.padding_side == "left" and chosen.last_block != "pad" else 0
+        left = padding if chosen.padding_side == "left" else 0
 
         def padded(values: list[int], filler: int) -> list[int]:
             return [filler] * left + values + [filler] * (padding - left)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from datasets_app.errors import JobError
-from tokenizations.engine.spec import LastBlock, Packing, Padding, Spec, Truncation
+from tokenizations.engine.spec import LastBlock, Packing, Padding, Side, Spec, Truncation
 
 SHORTEST_MAX_LENGTH = 2
 LONGEST_MAX_LENGTH = 1_048_576
@@ -302,6 +302,12 @@ def _packing(spec: Spec) -> Iterator[Fault]:
 
 def _padding(spec: Spec) -> Iterator[Fault]:
     is_padding = spec.padding != Padding.NONE
+    yield (
+        spec.padding_side == Side.LEFT and not is_padding,
+        "padding_side",
+        "Rows are not padded, and a last block only at its end.",
+        "Choose a padding, or the right side.",
+    )
     yield (
         spec.padding == Padding.MAX_LENGTH and spec.max_length is None,
         "max_length",

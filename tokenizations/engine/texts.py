@@ -84,17 +84,24 @@ class TextSource:
             said: Spans = []
             if messages:
                 try:
-                    text, said = self._render(normalized(messages, keys))
+                    cleaned = self._cleaned(normalized(messages, keys))
+                    if any(message.get("content") or message.get("tool_calls") for message in cleaned):
+                        text, said = self._render(cleaned)
                 except ChatError:
                     failed.append(row)
             texts.append(text)
             spans.append(said)
         return Texts(pa.array(texts, pa.large_string()), failed, spans if self._spec.assistant_mask else None)
 
+    def _cleaned(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if self._cleaner.is_idle:
+            return messages
+        return [
+            said | {"content": self._cleaner.clean(said["content"])} if "content" in said else said for said in messages
+        ]
+
     def _render(self, messages: list[dict[str, Any]]) -> tuple[str, Spans]:
         assert self._renderer is not None, "only for chats"
-        if not self._cleaner.is_idle:
-            messages = [{**said, "content": self._cleaner.clean(said["content"] or "")} for said in messages]
         rendered = self._renderer.render(messages)
         return rendered.text, rendered.spans
 
