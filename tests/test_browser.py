@@ -69,8 +69,7 @@ def cancel(page, job):
 def test_the_main_job_from_a_file_to_tokens(stack, prose, boss, open_tab, corpus):
     page = open_tab("/datasets/add/")
 
-    page.locator("input[type=file]").set_input_files(str(corpus))
-    page.get_by_role("button", name="Look at the first rows").click()
+    page.locator(".drop input[type=file]").set_input_files(str(corpus))
     page.locator("[name=name]").fill("browser-prose")
     assert page.locator("[name=text_column]").input_value() == "text"
     page.get_by_role("button", name="Import", exact=True).click()

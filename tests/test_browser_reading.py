@@ -10,8 +10,7 @@ def test_a_choice_draws_the_rows_and_the_button_again_and_keeps_what_was_typed(s
     path = tmp_path / "odd.csv"
     path.write_text("one|a,two\nthree|b\n")
     page = open_tab("/datasets/add/")
-    page.locator("input[type=file]").set_input_files(str(path))
-    page.get_by_role("button", name="Look at the first rows").click()
+    page.locator(".drop input[type=file]").set_input_files(str(path))
     expect(page.get_by_text("A file cannot be read")).to_be_visible()
     page.locator("[name=name]").fill("typed")
 
