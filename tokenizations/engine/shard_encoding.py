@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,7 +96,7 @@ class Counts:
         self.sequences += len(sequences)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"reasons": dict(sorted(self.reasons.items()))}
+        return vars(self) | {"reasons": dict(sorted(self.reasons.items()))}
 
 
 def encode_shard(job: ShardJob, tokenizer: LoadedTokenizer) -> Iterator[Message]:

@@ -106,7 +106,8 @@ class Statistics:
         self._add_tokens(rows.places if documents.content is rows.ids else documents.content)
         kept = rows.fates == Fate.KEPT
         kept_texts = texts if kept.all() else texts.filter(pa.array(kept))
-        self.totals += _totals(rows, documents) + _text_totals(kept_texts)
+        self._add_rows(rows, documents)
+        self._add_texts(kept_texts)
 
     def add_lengths(self, documents: Sequence[Documents]) -> None:
         """Of many batches at once: to sort a few hundred lengths costs as much as to sort thousands."""
@@ -117,13 +118,16 @@ class Statistics:
         """Count what is written; in a table of its own where sequences are not documents."""
         unpadded = sequences.unpadded
         padding = 0 if sequences.padding is None else int(sequences.padding.sum())
-        self.totals += Totals(tokens_written=int(unpadded.sum()), padding=padding)
+        self.totals.tokens_written += int(unpadded.sum())
+        self.totals.padding += padding
         if is_own_table:
             self.sequence_lengths += Histogram.of(unpadded)
 
     def add_shaping(self, specials: int, repeated: int, dropped: int) -> None:
         """What a Shaper has counted, once all is added."""
-        self.totals += Totals(special_tokens=specials, tokens_repeated=repeated, tokens_dropped=dropped)
+        self.totals.special_tokens += specials
+        self.totals.tokens_repeated += repeated
+        self.totals.tokens_dropped += dropped
 
     def add_vocabulary(self, vocabulary: Vocabulary, unknown_id: int | None) -> None:
         """Count, once all is added, unknown tokens and pieces of multi-byte characters."""
@@ -219,36 +223,29 @@ class Statistics:
             _part(table, "sequence length"),
         )
 
+    def _add_rows(self, rows: EncodedRows, documents: Documents) -> None:
+        totals, lengths = self.totals, np.diff(rows.offsets)
+        totals.rows_in += len(rows.fates)
+        totals.rows_cut += int(np.count_nonzero(documents.whole > documents.lengths))
+        totals.tokens_in += len(rows.ids)
+        totals.tokens_cut += int(documents.whole.sum()) - len(documents.content)
+        for fate, count in enumerate(np.bincount(rows.fates, minlength=len(Fate)).tolist()):
+            if count and fate != Fate.KEPT:
+                totals.rows_lost[Fate(fate).reason] += count
+                if tokens := int(lengths[rows.fates == fate].sum()):
+                    totals.tokens_lost[Fate(fate).reason] += tokens
+
+    def _add_texts(self, texts: pa.Array) -> None:
+        self.totals.text_bytes += pc.sum(pc.binary_length(texts)).as_py() or 0
+        self.totals.characters += pc.sum(pc.utf8_length(texts)).as_py() or 0
+        self.totals.words += count_words(texts)
+
     def _add_tokens(self, content: npt.NDArray[Any]) -> None:
         if not len(content):
             return
         counts = np.bincount(content, minlength=len(self.frequencies))
         counts[: len(self.frequencies)] += self.frequencies
         self.frequencies = counts
-
-
-def _totals(rows: EncodedRows, documents: Documents) -> Totals:
-    lengths = np.diff(rows.offsets)
-    totals = Totals(
-        rows_in=len(rows.fates),
-        rows_cut=int(np.count_nonzero(documents.whole > documents.lengths)),
-        tokens_in=len(rows.ids),
-        tokens_cut=int(documents.whole.sum()) - len(documents.content),
-    )
-    for fate in Fate:
-        lost = rows.fates == fate
-        if fate != Fate.KEPT and lost.any():
-            totals.rows_lost[fate.reason] = int(np.count_nonzero(lost))
-            totals.tokens_lost += Counter({fate.reason: int(lengths[lost].sum())})  # leaves out zeros, like any sum
-    return totals
-
-
-def _text_totals(texts: pa.Array) -> Totals:
-    return Totals(
-        text_bytes=pc.sum(pc.binary_length(texts)).as_py() or 0,
-        characters=pc.sum(pc.utf8_length(texts)).as_py() or 0,
-        words=count_words(texts),
-    )
 
 
 def count_words(texts: pa.Array) -> int:
