@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from datasets_app import keeper, looking_up, storage
+from datasets_app import keeper, storage
 from datasets_app.cards import load_ids
 from datasets_app.downloading import DownloadWork, download_dataset
 from datasets_app.downloads import Download, DownloadShard
@@ -33,10 +33,8 @@ TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.par
 
 
 @pytest.fixture(autouse=True)
-def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.HUB_ENDPOINT = hub.endpoint
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    looking_up.close()  # a child knows only the Hub that was there when it began
+def here(our_hub: Hub) -> None:
+    """For all tests of this file."""
 
 
 @pytest.fixture

@@ -20,11 +20,8 @@ HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @pytest.fixture(autouse=True)
-def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_examples(hub)
-    settings.HUB_ENDPOINT = hub.endpoint
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    looking_up.close()
+def here(our_hub: Hub) -> None:
+    add_examples(our_hub)
 
 
 def asked(client: Client, repository: str, **more: Any) -> str:

@@ -22,11 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def here(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    add_examples(hub)
-    settings.HUB_ENDPOINT = hub.endpoint
-    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
-    looking_up.close()
+def here(our_hub: Hub) -> None:
+    add_examples(our_hub)
 
 
 def asked(client: Client, repository: str, **more: Any) -> str:

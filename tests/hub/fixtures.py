@@ -27,6 +27,17 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
+def our_hub(hub: Hub, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The one that this server asks."""
+    from datasets_app import looking_up  # which needs Django, and that is set up later than this file is read
+
+    settings.HUB_ENDPOINT = hub.endpoint
+    monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+    looking_up.close()  # a child knows only the Hub that was there when it began
+    return hub
+
+
+@pytest.fixture
 def hourglass() -> Hourglass:
     return Hourglass()
 
