@@ -85,7 +85,7 @@ class TextSource:
             if messages:
                 try:
                     cleaned = self._cleaned(normalized(messages, keys))
-                    if any(message.get("content") or message.get("tool_calls") for message in cleaned):
+                    if self._cleaner.is_idle or _says_something(cleaned):
                         text, said = self._render(cleaned)
                 except ChatError:
                     failed.append(row)
@@ -104,6 +104,10 @@ class TextSource:
         assert self._renderer is not None, "only for chats"
         rendered = self._renderer.render(messages)
         return rendered.text, rendered.spans
+
+
+def _says_something(messages: list[dict[str, Any]]) -> bool:
+    return any(message.get("content") or message.get("tool_calls") for message in messages)
 
 
 def strings(texts: pa.Array) -> Iterator[str | None]:
