@@ -14,6 +14,7 @@ from django.db import connection
 from tqdm import tqdm
 
 from datasets_app import cards, leases
+from datasets_app.children import end_early
 from datasets_app.errors import JobError
 from datasets_app.jobs import ENDED, UNFINISHED, Job, Status
 from datasets_app.models import Worker
@@ -57,6 +58,7 @@ def run_here(job: Job, work: Work, token: uuid.UUID) -> None:
             _rest(threads)
     for thread in threads:
         thread.join()
+    end_early()
 
 
 def _rest(threads: list[threading.Thread]) -> None:

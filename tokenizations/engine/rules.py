@@ -326,6 +326,10 @@ def _padding(spec: Spec) -> Iterator[Fault]:
         "Packed blocks have one length to be padded to: the maximum.",
         "Choose to pad to the maximum length, or no padding.",
     )
+    yield from _multiple(spec, is_padding)
+
+
+def _multiple(spec: Spec, is_padding: bool) -> Iterator[Fault]:
     yield (
         spec.pad_to_multiple_of is not None and not is_padding,
         "pad_to_multiple_of",
