@@ -11,9 +11,8 @@ from django.db.models.functions import Coalesce
 
 from datasets_app import storage
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import Kind, kind_of
 from datasets_app.ingest.options import Delimiter, Encoding, Layout, TextRows
-from datasets_app.ingest.source import Kind
 from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 
 from datasets_app import storage
 from datasets_app.errors import JobError, disk_full_explained
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import kind_of
 from datasets_app.models import Upload
 from datasets_app.templatetags.figures import size
 from datasets_app.uploads import shown_name

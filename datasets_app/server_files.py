@@ -11,7 +11,7 @@ from django.conf import settings
 
 from datasets_app import storage
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import kind_of
 from datasets_app.uploads import shown_name
 
 MARKS = frozenset("*?[")

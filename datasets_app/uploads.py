@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from datasets_app import storage
 from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import kind_of
 from datasets_app.models import Upload
 from datasets_app.rows import as_text
 

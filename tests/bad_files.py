@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from datasets_app.children import Child
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import kind_of
 
 MEMORY_BYTES = 1 << 30
 SECONDS = 10.0

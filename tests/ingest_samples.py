@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.child import handle
-from datasets_app.ingest.files import kind_of, read_rows
+from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.kinds import kind_of
 from datasets_app.ingest.options import ReadingOptions
 from datasets_app.ingest.source import BLOCK_BYTES, Source
 

@@ -23,8 +23,8 @@ def manage(tmp_path):
     env.pop("DATABASE_URL", None)
     env.pop("REDIS_URL", None)
 
-    def run(*arguments, popen=False, stdin=subprocess.DEVNULL):
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+    def run(*arguments, popen=False, stdin=subprocess.DEVNULL, flags=()):
+        command = [sys.executable, *flags, str(settings.BASE_DIR / "manage.py"), *arguments]
         if popen:
             return subprocess.Popen(
                 command, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -48,6 +48,17 @@ def test_a_fresh_folder_goes_from_a_file_to_tokens_with_three_commands(manage, p
     assert json.loads(added.stdout)["kind"] == "BPE", added.stderr
     assert json.loads(done.stdout)["status"] == "ready", done.stderr
     assert (imported.stderr, added.stderr, done.stderr) == ("", "", "")
+
+
+def test_what_only_children_need_is_loaded_by_them_alone(manage, prose, tmp_path):
+    manage("add_tokenizer", "small", str(real.byte_bpe(tmp_path / "tokenizer.json")))
+    commands = [["import_dataset", "prose", str(prose)], ["tokenize", "prose", "small", "--here"]]
+    for command in commands:
+        done = manage(*command, flags=["-X", "importtime"])
+
+        loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+        assert "django" in loaded
+        assert not loaded & {"numpy", "pyarrow", "pandas", "tokenizers"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets_app.ingest.source import Kind, SchemaChanged, Source
+from datasets_app.ingest.kinds import Kind
+from datasets_app.ingest.source import SchemaChanged, Source
 from tests.ingest_samples import SMALL_BLOCKS, import_file, imported_rows, patiently, refusal, rows_of, source_of
 
 MANY_ROWS = [{"id": row, "text": f"row {row}"} for row in range(200)]

@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_app.ingest.files import read_rows
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.kinds import Kind
+from datasets_app.ingest.source import Source
 from tests.ingest_samples import SHARED, needs_shared, refusal, rows_of
 
 # Two texts, the second of which is no UTF-8.

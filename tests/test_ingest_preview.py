@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import EXTENSIONS, kind_of
+from datasets_app.ingest.kinds import EXTENSIONS, Kind, kind_of
 from datasets_app.ingest.preview import preview
 from datasets_app.ingest.schema import load_schema
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.source import Source
 from tests.ingest_samples import SHARED, needs_shared, source_of
 
 

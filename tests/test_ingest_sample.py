@@ -4,8 +4,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from datasets_app.ingest import sample
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.sample import Recipe, sample_documents, write_sample
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.source import Source
 from datasets_app.ingest.training import train_byte_bpe, train_wordpiece
 from tests.ingest_samples import rows_of
 

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import TextRows
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.source import Source
 from tests.ingest_samples import SMALL_BLOCKS, patiently, refusal, rows_of, source_of
 
 

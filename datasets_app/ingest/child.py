@@ -12,13 +12,14 @@ from pyarrow import parquet
 from datasets_app.children import Message, serve
 from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import ReadingOptions
 from datasets_app.ingest.parts import PartWriter
 from datasets_app.ingest.preview import PREVIEW_ROWS, preview
 from datasets_app.ingest.rejects import SUFFIX, Rejects
 from datasets_app.ingest.sample import write_sample
 from datasets_app.ingest.schema import load_schema
-from datasets_app.ingest.source import Kind, SchemaChanged, Source
+from datasets_app.ingest.source import SchemaChanged, Source
 
 REPORT_SECONDS = 0.25
 LONGEST_SENTENCE = 600

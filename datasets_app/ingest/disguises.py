@@ -4,8 +4,9 @@ import re
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.encodings import BYTE_ORDER_MARKS
-from datasets_app.ingest.source import Kind, Source
-from datasets_app.ingest.streams import PACKINGS, head_bytes, packing_of
+from datasets_app.ingest.kinds import PACKINGS, Kind, packing_of
+from datasets_app.ingest.source import Source
+from datasets_app.ingest.streams import head_bytes
 
 LOOKED_AT = 4096
 UNPACK = "Unpack it, and bring in the files inside."

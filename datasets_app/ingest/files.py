@@ -1,29 +1,19 @@
 """Rows out of a file of any kind."""
 
 from collections.abc import Callable, Iterator
-from pathlib import PurePath
 
 import pyarrow as pa
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.delimited import read_delimited
 from datasets_app.ingest.disguises import refuse_disguised
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.lines import read_text
 from datasets_app.ingest.objects import read_objects
 from datasets_app.ingest.parquet import read_parquet
 from datasets_app.ingest.rejects import Rejects
-from datasets_app.ingest.source import CHOOSE_ADVICE, Chunk, Kind, Source, empty
-from datasets_app.ingest.streams import PACKINGS, packing_of
+from datasets_app.ingest.source import CHOOSE_ADVICE, Chunk, Source, empty
 
-EXTENSIONS = {
-    ".csv": Kind.CSV,
-    ".tsv": Kind.TSV,
-    ".json": Kind.JSON,
-    ".jsonl": Kind.JSONL,
-    ".ndjson": Kind.JSONL,
-    ".parquet": Kind.PARQUET,
-    ".txt": Kind.TXT,
-}
 READERS: dict[Kind, Callable[[Source, pa.Schema | None, Rejects], Iterator[Chunk]]] = {
     Kind.CSV: read_delimited,
     Kind.TSV: read_delimited,
@@ -32,21 +22,6 @@ READERS: dict[Kind, Callable[[Source, pa.Schema | None, Rejects], Iterator[Chunk
     Kind.PARQUET: read_parquet,
     Kind.TXT: read_text,
 }
-
-
-def kind_of(name: str) -> Kind:
-    """The kind of a file, by the extension of its name. Raises JobError for one that cannot be read."""
-    path = PurePath(name)
-    packing = packing_of(name)
-    extension = PurePath(path.stem if packing else path).suffix.lower()
-    kind = EXTENSIONS.get(extension)
-    if kind is None:
-        *others, last = [*EXTENSIONS, *PACKINGS]
-        said = f"has the extension {extension or path.suffix}" if extension or packing else "has no extension"
-        raise JobError(f"{name} {said}, which cannot be read.", f"Use {', '.join(others)} or {last}.")
-    if packing and kind is Kind.PARQUET:
-        raise JobError(f"{name} is packed twice: Parquet is packed in itself.", "Unpack it.")
-    return kind
 
 
 def read_rows(source: Source, schema: pa.Schema | None = None, rejects: Rejects | None = None) -> Iterator[Chunk]:

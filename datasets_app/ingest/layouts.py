@@ -4,8 +4,9 @@ import json
 import re
 from typing import Any
 
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import Layout
-from datasets_app.ingest.source import Kind, Source
+from datasets_app.ingest.source import Source
 from datasets_app.ingest.streams import head
 
 # Numbers as floats: Python refuses to convert whole ones of over 4,300 digits. They are only looked at, never stored.

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from datasets_app.ingest.delimited import style_of
 from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.kinds import Kind, packing_of
 from datasets_app.ingest.layouts import layout_of
 from datasets_app.ingest.rejects import Rejects
 from datasets_app.ingest.schema import (
@@ -18,8 +19,8 @@ from datasets_app.ingest.schema import (
     text_bytes,
     text_columns,
 )
-from datasets_app.ingest.source import Kind, Source
-from datasets_app.ingest.streams import detected_encoding, packing_of
+from datasets_app.ingest.source import Source
+from datasets_app.ingest.streams import detected_encoding
 
 PREVIEW_ROWS = 20
 SHOWN_CHARACTERS = 1000

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datasets_app.ingest.source import Kind
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.training import train_byte_bpe, train_wordpiece
 
 # Tests and packages of others, which not every interpreter has, and what is generated for one machine.

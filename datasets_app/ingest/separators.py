@@ -4,8 +4,8 @@ import csv
 import io
 from itertools import islice
 
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import Delimiter
-from datasets_app.ingest.source import Kind
 
 RECORDS_LOOKED_AT = 50
 # More than anybody calls a column.

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from datasets_app.errors import JobError
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import ReadingOptions
 
 MIB = 1 << 20
@@ -19,15 +19,6 @@ DETECTED = ReadingOptions()
 TOO_LONG_ADVICE = "Split long documents into several rows."
 # UnicodeDecodeError: pyarrow meets a column name that is not UTF-8.
 PARSE_ERRORS = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, UnicodeDecodeError)
-
-
-class Kind(StrEnum):
-    CSV = "csv"
-    TSV = "tsv"
-    JSON = "json"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-    TXT = "txt"
 
 
 @dataclass(frozen=True)

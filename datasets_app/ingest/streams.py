@@ -5,24 +5,18 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePath
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.encodings import BYTE_ORDER_MARKS, encoding_of
+from datasets_app.ingest.kinds import packing_of
 from datasets_app.ingest.options import Encoding
 from datasets_app.ingest.source import Source
 
-# By extension: how a file is packed, in words.
-PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 READ_BYTES = 1 << 20
 HEAD_BYTES = 1 << 20
-
-
-def packing_of(name: str) -> str | None:
-    return PACKINGS.get(PurePath(name).suffix.lower())
 
 
 class Stream:

@@ -14,9 +14,10 @@ from datasets_app.ingest.hub.connection import Clock, Connection
 from datasets_app.ingest.hub.footers import damaged, open_parquet
 from datasets_app.ingest.hub.lookup import LOOK_UP_SECONDS, bounded_connection
 from datasets_app.ingest.hub.remote import HubAccess, RemoteFile
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.parquet import READ_ERRORS
 from datasets_app.ingest.preview import PREVIEW_ROWS, Preview, preview
-from datasets_app.ingest.source import MIB, Kind, Source
+from datasets_app.ingest.source import MIB, Source
 
 # The beginning of a text file: more only when its first row does not end in it.
 HEADS_BYTES = (256 << 10, 4 * MIB, 20 * MIB)

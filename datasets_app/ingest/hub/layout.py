@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.files import EXTENSIONS
 from datasets_app.ingest.hub.card import Card
 from datasets_app.ingest.hub.listing_files import BASE, ListingFileSystem
 from datasets_app.ingest.hub.refusals import ConfigurationNotFound, HubError, NotTabular
 from datasets_app.ingest.hub.remote import Repository
+from datasets_app.ingest.kinds import EXTENSIONS
 from datasets_app.pandas_free import pandas_allowed
 
 DEFAULT = "default"

@@ -12,8 +12,8 @@ from datasets_app.ingest.hub.connection import Clock, Connection
 from datasets_app.ingest.hub.footers import open_parquet
 from datasets_app.ingest.hub.layout import CARD_ERRORS, files_by_split, import_datasets, kind_of_file, read_layout
 from datasets_app.ingest.hub.remote import DATASET, HubAccess, RemoteFile, Repository
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.schema import columns_of, plain_schema
-from datasets_app.ingest.source import Kind
 from datasets_app.pandas_free import pandas_allowed
 
 if TYPE_CHECKING:

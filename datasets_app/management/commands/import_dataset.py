@@ -9,7 +9,7 @@ from datasets_app import keeper
 from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.importing import ImportWork
-from datasets_app.ingest.files import kind_of
+from datasets_app.ingest.kinds import kind_of
 from datasets_app.ingest.options import Delimiter, Encoding, Layout
 from datasets_app.jobs import HOLD, Status, from_now
 from datasets_app.management.describe import dataset_facts
