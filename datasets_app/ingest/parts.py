@@ -102,7 +102,7 @@ class PartWriter:
         return self._finished
 
     def _pieces(self, table: pa.Table) -> Iterator[tuple[pa.Table, Size]]:
-        size = _size_of(table)
+        size = size_of(table)
         if size.is_a_group():
             if size.rows:
                 yield table, size
@@ -144,66 +144,43 @@ class _Part:
         self._path = path
         self._schema = schema
         self._groups: list[dict[str, Any]] = []
-        self._file = _HashedFile(path)
-        # Dictionaries help little under zstd, and cost a third of the time.
-        self._writer = parquet.ParquetWriter(self._file, schema, compression="zstd", use_dictionary=False)
+        # A file of pyarrow's own: one of Python's would want the interpreter for every page.
+        self._file = pa.OSFile(str(path), "wb")
+        self._written = path.open("rb")
+        self._hash = hashlib.sha256()
+        try:
+            # Dictionaries help little under zstd, and cost a third of the time.
+            self._writer = parquet.ParquetWriter(self._file, schema, compression="zstd", use_dictionary=False)
+        except OSError:
+            path.unlink()
+            raise
 
     @property
     def bytes(self) -> int:
-        return self._file.tell()
+        return int(self._file.tell())
 
     def write(self, table: pa.Table) -> None:
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._groups.append({"rows": table.num_rows, "bytes": text_bytes(table)})
+        self._hash.update(self._written.read())
 
     def close(self) -> PartFacts:
         self._writer.close()
-        size, sha256 = self._file.finish()
+        size = self.bytes
+        self._file.close()
+        self._hash.update(self._written.read())
+        os.fsync(self._written.fileno())
+        self._written.close()
         rows = sum(group["rows"] for group in self._groups)
-        return PartFacts(self._path.name, rows, size, sha256, self._groups, columns_of(self._schema))
+        return PartFacts(self._path.name, rows, size, self._hash.hexdigest(), self._groups, columns_of(self._schema))
 
     def abandon(self) -> None:
-        self._file.abandon()
-        self._writer.close()
+        with suppress(OSError, pa.ArrowException):  # what is not written yet may not fit on the disk
+            self._writer.close()
+        self._file.close()
+        self._written.close()
         self._path.unlink(missing_ok=True)
 
 
-class _HashedFile:
-    """What pyarrow needs of a file to write to; it takes the hash on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb")
-        self._hash = hashlib.sha256()
-        self._bytes = 0
-
-    closed = False
-
-    def write(self, data: bytes) -> int:
-        if self._file.closed:
-            return len(data)  # abandoned: pyarrow still writes a footer
-        self._hash.update(data)
-        self._bytes += len(data)
-        return self._file.write(data)
-
-    def tell(self) -> int:
-        return self._bytes
-
-    def flush(self) -> None:
-        """Left to `finish` too."""
-
-    def close(self) -> None:
-        """Left to `finish`: pyarrow closes what it has written to."""
-
-    def finish(self) -> tuple[int, str]:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        return self._bytes, self._hash.hexdigest()
-
-    def abandon(self) -> None:
-        with suppress(OSError):  # what is not written yet may not fit on the disk
-            self._file.close()
-
-
-def _size_of(table: pa.Table) -> Size:
+def size_of(table: pa.Table) -> Size:
     return Size(table.num_rows, sum(text_bytes(table).values()), table.nbytes)
