@@ -284,7 +284,7 @@ def _infer(data: bytes) -> pa.Schema:
 
 def _read(data: bytes, schema: pa.Schema | None) -> pa.Table:
     refuse_nul(data)
-    objects = _count_objects(data)
+    objects = _count_objects(data, is_deep_fine=schema is not None)
     table = arrow_json.read_json(
         pa.BufferReader(data),
         # One block for pyarrow too: it gives up on a row longer than its block.
@@ -299,11 +299,12 @@ def _read(data: bytes, schema: pa.Schema | None) -> pa.Table:
     return table
 
 
-def _count_objects(data: bytes) -> int:
+def _count_objects(data: bytes, *, is_deep_fine: bool) -> int:
     """Refuse lines that are no objects: pyarrow takes `null` for a row, or crashes if it is the first one."""
     characters = np.frombuffer(data, np.uint8)
     starts = np.flatnonzero(characters[:-1] == LINE_END) + 1
-    _refuse_deep(data, characters, starts)
+    if not is_deep_fine:
+        _refuse_deep(data, characters, starts)
     if data.startswith(b"{") and (characters[starts] == OPENING).all():
         return len(starts) + 1
     if NOT_AN_OBJECT.search(data):
@@ -312,7 +313,7 @@ def _count_objects(data: bytes) -> int:
 
 
 def _refuse_deep(data: bytes, characters: npt.NDArray[np.uint8], starts: npt.NDArray[np.intp]) -> None:
-    """pyarrow crashes on objects that are nested very deeply."""
+    """pyarrow crashes on objects that are nested very deeply, unless a schema says how deep they may be."""
     # The two differ in one bit. Of so many in a row the first and the last are on one line, or no line has as many.
     openings = np.flatnonzero(characters & 0xDF == OPENING & 0xDF)[::DEEPEST_SAFE]
     lines = np.searchsorted(starts, openings, "right")
