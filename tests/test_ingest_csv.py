@@ -159,7 +159,7 @@ def test_a_cut_is_always_between_two_records(rows, delimiter):
     records = [delimiter.join(map(quoted, row)) + b"\n" for row in rows]
     data = b"".join(records)
 
-    cuts = {cut_after_record(data[:size], delimiter) for size in range(1, len(data) + 1)}
+    cuts = {cut_after_record(data[:size], delimiter).size for size in range(1, len(data) + 1)}
 
     assert cuts <= {0, *accumulate(map(len, records))}
     assert max(cuts) == len(data)
@@ -170,6 +170,6 @@ def test_a_cut_is_always_between_two_records(rows, delimiter):
 def test_a_quote_in_the_middle_of_a_value_never_hides_a_line_break(values):
     data = "".join(f"x{value},1\n" for value in values).encode()
 
-    cut = cut_after_record(data, b",")
+    cut = cut_after_record(data, b",").size
 
     assert cut == len(data)

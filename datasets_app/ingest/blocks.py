@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from datasets_app.errors import JobError
@@ -15,6 +16,7 @@ from datasets_app.ingest.streams import Stream, opened
 # Escapes and quotes make a row longer in the file than its text is.
 ROW_SOURCE_BYTES = 4 * ROW_TEXT_BYTES
 LINE_END, CARRIAGE_RETURN = b"\n\r"
+Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Block:
     first_line: int  # counted from 1
     end: int  # bytes of the file up to the end of this block
     is_last: bool = False
+    quotes: Places | None = None  # of CSV: the places of all of them, if they are regular
 
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Each line that is not blank, and what to call it."""
@@ -42,7 +45,10 @@ class Block:
         for fault in sorted(faults):
             parts += [self.data[end : fault.start], b"\n" * count_lines(self.data[fault.start : fault.end])]
             end = fault.end
-        return replace(self, data=b"".join([*parts, self.data[end:]]))
+        return self.with_data(b"".join([*parts, self.data[end:]]))
+
+    def with_data(self, data: bytes) -> "Block":
+        return replace(self, data=data, quotes=None)
 
 
 class Span(NamedTuple):
@@ -54,19 +60,26 @@ class Span(NamedTuple):
     line: int
 
 
-def cut_after_line(data: bytes) -> int:
-    return data.rfind(b"\n") + 1
+class Cut(NamedTuple):
+    """How many bytes are whole records, 0 for none, and the places of the quotes in them."""
+
+    size: int
+    quotes: Places | None = None
+
+
+def cut_after_line(data: bytes) -> Cut:
+    return Cut(data.rfind(b"\n") + 1)
 
 
 def read_blocks(
     source: Source,
-    cut: Callable[[bytes], int] = cut_after_line,
+    cut: Callable[[bytes], Cut] = cut_after_line,
     advice: str = "",
     rejects: Rejects | None = None,
 ) -> Iterator[Block]:
     """Read a file in blocks of about `source.block_bytes`, each ending where a record ends.
 
-    `cut` says how many of the bytes are whole records, 0 for none. A record too long to be held is a JobError, with
+    `cut` says how many of the bytes are whole records. A record too long to be held is a JobError, with
     `advice` if it is likely to be something else than a long document; given `rejects`, where records are lines, it is
     a bad row.
     """
@@ -78,9 +91,9 @@ def read_blocks(
             fresh = stream.read(wanted)
             is_last = len(fresh) < wanted
             data = rest + fresh
-            size = len(data) if is_last else cut(data)
+            size, quotes = Cut(len(data)) if is_last else cut(data)
             if size:
-                block = Block(data[:size], line, stream.bytes_read(len(data) - size), is_last)
+                block = Block(data[:size], line, stream.bytes_read(len(data) - size), is_last, quotes)
                 yield block
                 line += count_lines(block.data)
             rest = data[size:]

@@ -15,7 +15,9 @@ from datasets_app.errors import JobError
 from datasets_app.ingest.blocks import Block, no_text_in, read_blocks, refuse_nul
 from datasets_app.ingest.inferred import read_inferred
 from datasets_app.ingest.options import Delimiter
+from datasets_app.ingest.plain_csv import read_csv
 from datasets_app.ingest.prefetching import ahead
+from datasets_app.ingest.quoted_texts import read_quoted_texts
 from datasets_app.ingest.quoting import cut_after_record, unclosed_quote
 from datasets_app.ingest.rejects import Fault, Rejects
 from datasets_app.ingest.schema import conform, in_words, is_text, refuse_odd_names, refuse_unknown_columns, unite
@@ -136,13 +138,12 @@ class Delimited:
 
     def _read(self, block: Block, types: dict[str, pa.DataType]) -> pa.Table:
         refuse_nul(block.data)
-        return arrow_csv.read_csv(
-            pa.BufferReader(block.data),
-            # One block for pyarrow too: it gives up on a row longer than its block.
-            arrow_csv.ReadOptions(use_threads=False, block_size=len(block.data) + 1, column_names=self.names),
-            arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
-            arrow_csv.ConvertOptions(column_types=types),
-        )
+        if block.quotes is not None and len(types) == len(self.names):
+            in_order = {name: types[name] for name in self.names}
+            table = read_quoted_texts(block.data, block.quotes, self.delimiter, in_order)
+            if table is not None:
+                return table
+        return read_csv(pa.py_buffer(block.data), self.delimiter, self.names, types)
 
     def _settled(self, table: pa.Table) -> pa.Schema:
         return pa.schema([(name, self._settled_type(table[name], name)) for name in table.column_names])
@@ -197,12 +198,12 @@ def _split_header(block: Block, delimiter: str, name: str) -> tuple[list[str], B
     header = next((record for record in records(block, delimiter) if record.cells), None)
     if header is None:
         raise empty(name)
-    if damage := no_text_in(replace(block, data=block.data[: header.end]), name):
+    if damage := no_text_in(block.with_data(block.data[: header.end]), name):
         raise damage
     names = [cell.encode("latin-1").decode() or f"column_{index}" for index, cell in enumerate(header.cells, 1)]
     rest = block.data[header.end :]
     first_line = block.first_line + len(block.data[: header.end].splitlines())
-    return names, replace(block, data=rest, first_line=first_line)
+    return names, replace(block.with_data(rest), first_line=first_line)
 
 
 def _closed(blocks: Iterator[Block], form: Delimited) -> Iterator[Block]:

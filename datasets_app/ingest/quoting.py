@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from datasets_app.ingest.blocks import Cut, Places
 
 QUOTE = ord('"')
 REST_OF_VALUE = re.compile(rb'[^"]*+(?:""[^"]*+)*+("|\Z)')
@@ -21,10 +22,9 @@ class Span(NamedTuple):
     is_closed: bool
 
 
-def cut_after_record(data: bytes, delimiter: bytes) -> int:
-    """How many of the bytes are whole records; 0 for none."""
+def cut_after_record(data: bytes, delimiter: bytes) -> Cut:
     quotes = _regular_quotes(data, delimiter)
-    return _cut_slowly(data, delimiter) if quotes is None else _cut(data, quotes)
+    return Cut(_cut_slowly(data, delimiter)) if quotes is None else _cut(data, quotes)
 
 
 def unclosed_quote(data: bytes, delimiter: bytes) -> int | None:
@@ -50,7 +50,7 @@ def quoted_values(data: bytes, delimiter: bytes) -> Iterator[Span]:
         at = data.find(b'"', end)
 
 
-def _regular_quotes(data: bytes, delimiter: bytes) -> npt.NDArray[np.intp] | None:
+def _regular_quotes(data: bytes, delimiter: bytes) -> Places | None:
     """The places of all quotes, if every second one opens a value or is the second half of a doubled quote.
 
     Then a place is within quotes if an odd number of them come before it. None if some quote stands for itself.
@@ -64,14 +64,14 @@ def _regular_quotes(data: bytes, delimiter: bytes) -> npt.NDArray[np.intp] | Non
     return quotes if is_regular.all() else None
 
 
-def _cut(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
+def _cut(data: bytes, quotes: Places) -> Cut:
     end = len(data)
     while at := _last_line_break(data, 0, end):
         before = int(np.searchsorted(quotes, at))
         if before % 2 == 0:
-            return at
+            return Cut(at, quotes[:before])
         end = int(quotes[before - 1])
-    return 0
+    return Cut(0)
 
 
 def _cut_slowly(data: bytes, delimiter: bytes, remember: int = SPANS_REMEMBERED) -> int:
