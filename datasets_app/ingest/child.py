@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from pyarrow import parquet
 from datasets_app.children import Message, serve
 from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.files import read_rows
+from datasets_app.ingest.kept import keep_parquet
 from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import ReadingOptions
-from datasets_app.ingest.parts import PartWriter
+from datasets_app.ingest.parts import PartFacts, PartWriter
 from datasets_app.ingest.preview import PREVIEW_ROWS, preview
 from datasets_app.ingest.rejects import SUFFIX, Rejects
 from datasets_app.ingest.sample import write_sample
@@ -57,15 +58,31 @@ def _answer(request: Message) -> Iterator[Message]:
 
 
 def _import(request: Message) -> Iterator[Message]:
-    source = _source(request)
+    source, folder, stem = _source(request), Path(request["out"]), request["stem"]
     schema = load_schema(request["schema"]) if request.get("schema") else None
     yield {"stage": "Reading"}
+    if schema is None and (yield from _keep(source, folder, stem)):
+        return
     while True:
         try:
-            yield from _write(source, schema, Path(request["out"]), request["stem"])
+            yield from _write(source, schema, folder, stem)
             return
         except SchemaChanged as change:
             schema = change.schema
+
+
+def _keep(source: Source, folder: Path, stem: str) -> Generator[Message, None, bool]:
+    """Whether the file could become a part as it is."""
+    reported, rows = time.monotonic(), 0
+    for step in keep_parquet(source, folder, stem):
+        if isinstance(step, PartFacts):
+            yield {"done": {"counts": _counts(step.rows, source.bytes), "parts": [step.to_dict()], "files": []}}
+            return True
+        rows += step.table.num_rows if step.table else 0
+        if time.monotonic() - reported >= REPORT_SECONDS:
+            reported = time.monotonic()
+            yield {"counts": _counts(rows, step.bytes_read)}
+    return False
 
 
 def _write(source: Source, schema: pa.Schema | None, folder: Path, stem: str) -> Iterator[Message]:

@@ -32,16 +32,18 @@ class Page:
     is_dictionary: bool
     values: int
     unpacked_bytes: int
-    longest_value: int  # the most that one value of it can become
+    longest_value: int  # the most that one value of it can become, where that was looked at
 
 
-def pages_of(path: Path, column: parquet.ColumnChunkMetaData) -> Iterator[Page]:
+def pages_of(
+    path: Path, column: parquet.ColumnChunkMetaData, *, looks_into_dictionaries: bool = True
+) -> Iterator[Page]:
     """Of one column of one row group. Raises Damaged, and OSError for a file that ends too early."""
     start = column.data_page_offset
     if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < start:
         start = column.dictionary_page_offset
     end = start + column.total_compressed_size
-    is_text = column.physical_type == "BYTE_ARRAY"
+    looks = looks_into_dictionaries and column.physical_type == "BYTE_ARRAY"
     with path.open("rb") as file:
         while start < end:
             file.seek(start)
@@ -49,7 +51,7 @@ def pages_of(path: Path, column: parquet.ColumnChunkMetaData) -> Iterator[Page]:
             if min(header.get(PACKED, -1), header.get(UNPACKED, -1)) < 0:
                 raise Damaged("a page of less than nothing")
             start += size
-            yield _page(file, start, header, column.compression if is_text else "")
+            yield _page(file, start, header, column.compression if looks else "")
             start += header[PACKED]
 
 

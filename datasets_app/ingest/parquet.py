@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from datasets_app.errors import JobError
 from datasets_app.ingest.pages import Damaged, pages_of
+from datasets_app.ingest.prefetching import ahead
 from datasets_app.ingest.rejects import SHOWN_CHARACTERS, Rejects
 from datasets_app.ingest.schema import (
     conflict,
@@ -62,7 +63,7 @@ def read_parquet(source: Source, schema: pa.Schema | None, rejects: Rejects) -> 
         refuse_unknown_columns(names, schema, source.name)
         target = plain_schema(own) if schema is None else schema
         rows = unpacked = 0
-        for batch in _batches(file, source):
+        for batch in ahead(_batches(file, source)):
             table = _converted(pa.table(batch), target, source.name)
             unpacked += table.nbytes
             _refuse_bomb(source, unpacked)
