@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from datasets_app import storage
 from datasets_app.downloading import download_dataset
@@ -39,9 +39,7 @@ def ask(request: Request) -> HttpResponseBase:
 
 @require_http_methods(["GET", "POST"])
 def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
-    question = get_object_or_404(
-        LookUp.objects.of(request.user).select_related("token"), pk=question_id, of=LookUp.Of.DATASET
-    )
+    question = own_question(request, question_id)
     context = {"section": "datasets", "question": question, "address": request.path} | waiting(question)
     if question.state != LookUp.State.ANSWERED:
         return shown(request, PAGE, context | refused(request, question))
@@ -49,10 +47,36 @@ def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     form = download_form(request, question, seen)
     if request.method == "POST" and form.is_valid() and (dataset := begin(request, question, form)):
         return redirect(dataset)
-    chosen = set(form["splits"].value() or [])
+    chosen = form["splits"].value() or []
     splits = [split | {"is_chosen": split["name"] in chosen} for split in question.listing["splits"]]
-    found = {"form": form, "seen": seen, "splits": splits, "free_bytes": storage.free_bytes()}
+    found = {"form": form, "seen": seen, "splits": splits} | to_download(question, chosen, form["rows"].value())
     return shown(request, PAGE, context | found, INVALID if request.method == "POST" else 200)
+
+
+@require_GET
+def size(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
+    """How much the choice is that stands on the page now."""
+    question = own_question(request, question_id, state=LookUp.State.ANSWERED)
+    form = DownloadForm(question, [], request.GET)
+    form.is_valid()  # of what is not, nothing is downloaded
+    chosen, rows = (form.cleaned_data.get(name) for name in ("splits", "rows"))
+    context = {"question": question} | to_download(question, chosen or [], rows)
+    return render(request, "datasets/_to_download.html", context)
+
+
+def own_question(request: Request, question_id: uuid.UUID, **fields: Any) -> LookUp:
+    questions = LookUp.objects.of(request.user).filter(of=LookUp.Of.DATASET, **fields)
+    return get_object_or_404(questions.select_related("token"), pk=question_id)
+
+
+def to_download(question: LookUp, splits: list[str], rows: object) -> dict[str, Any]:
+    chosen = [split for split in question.listing["splits"] if split["name"] in splits]
+    return {
+        "chosen_splits": [split["name"] for split in chosen],
+        "chosen_rows": rows,
+        "wanted_bytes": sum(split["bytes"] for split in chosen),
+        "free_bytes": storage.free_bytes(),
+    }
 
 
 def shown(request: Request, page: str, context: dict[str, Any], status: int = 200) -> HttpResponseBase:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("datasets/add/<uuid:upload_id>/", adding.preview, name="preview"),
     path("datasets/hub/", hub_views.ask, name="hub"),
     path("datasets/hub/<uuid:question_id>/", hub_views.answer, name="hub_answer"),
+    path("datasets/hub/<uuid:question_id>/size/", hub_views.size, name="hub_size"),
     path("datasets/uploads/", upload_views.begin, name="begin_upload"),
     path("datasets/uploads/<uuid:upload_id>/", upload_views.progress, name="upload"),
     path("datasets/uploads/<uuid:upload_id>/remove/", upload_views.remove, name="remove_upload"),

@@ -63,6 +63,29 @@ def test_a_dataset_comes_in_by_its_name(small_hub: Hub, open_tab: OpenTab) -> No
     assert "the quick" in page.locator("main").inner_text()
 
 
+def test_what_there_is_to_download_follows_the_choice(small_hub: Hub, open_tab: OpenTab) -> None:
+    small_hub.add("lab/parts", {"train.jsonl": jsonl_bytes(3000), "test.jsonl": jsonl_bytes(100)})
+    page = open_tab("/datasets/hub/")
+    look_up(page, "lab/parts")
+    told = page.locator(".launch [role=status]")
+    told.get_by_text("to download for all splits").wait_for()
+
+    page.get_by_label("train", exact=True).uncheck()
+    told.get_by_text(f"{len(jsonl_bytes(100)) / 1000:.1f} kB to download for the split test").wait_for()
+    page.get_by_label("Only the first rows of each split").fill("7")
+    told.get_by_text("files come whole").wait_for()
+    page.get_by_label("test", exact=True).uncheck()
+    told.get_by_text("No split is chosen.").wait_for()
+
+    page.get_by_label("test", exact=True).check()
+    told.get_by_text("the split test").wait_for()
+    page.get_by_role("link", name="Another one").click()
+    page.get_by_role("heading", name="From the Hugging Face Hub").wait_for()
+    page.go_back()
+    assert not page.get_by_label("train", exact=True).is_checked()
+    told.get_by_text("the split test").wait_for()
+
+
 def shares_seen(page: "Page", seen: list[str]) -> list[str]:
     """The percentages that a tab has shown, without being loaded again."""
     share = page.locator("[id$=-progress] .bar strong").first

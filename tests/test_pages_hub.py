@@ -12,6 +12,7 @@ from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
 from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset
+from datasets_app.templatetags.figures import size
 from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples
 from tests.hub.server import Hub
 
@@ -75,6 +76,69 @@ def test_while_it_is_asked_the_page_says_so_and_asks_again(as_owner: Client) -> 
     assert as_owner.get(f"{address}?seen=stalled", **HTMX).status_code == 200
     looking_up.answer_all()
     assert as_owner.get(f"{address}?seen=asking", **HTMX)["HX-Refresh"] == "true"
+
+
+SIZES = [
+    ({"splits": ["train", "test"]}, "to download for all splits"),
+    ({"splits": ["test"]}, "to download for the split test"),
+    ({"splits": ["test"], "rows": "7"}, "files come whole"),
+    ({"splits": []}, "No split is chosen."),
+    ({"splits": ["nowhere"]}, "No split is chosen."),
+]
+
+
+@pytest.mark.parametrize(("chosen", "sentence"), SIZES)
+def test_what_there_is_to_download_follows_the_choice(as_owner: Client, chosen: dict[str, Any], sentence: str) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    fragment = as_owner.get(f"{address}size/", chosen, **HTMX)
+
+    assert fragment.status_code == 200
+    assert sentence in fragment.content.decode()
+
+
+def test_the_sizes_of_the_splits_add_up(as_owner: Client) -> None:
+    address = asked(as_owner, "lab/languages", configuration="german")
+    splits = LookUp.objects.get().listing["splits"]
+
+    shown = {name: text_of(as_owner, f"{address}size/?splits={name}") for name in ("train", "test")}
+
+    assert len(splits) == 2
+    for split in splits:
+        assert f"{size(split['bytes'])} to download for the split {split['name']} of german" in shown[split["name"]]
+    both = size(sum(split["bytes"] for split in splits))
+    assert f"{both} to download for all splits of german" in text_of(as_owner, address)
+
+
+def test_a_choice_that_does_not_fit_the_disk_is_warned_of(as_owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = asked(as_owner, "lab/stories")
+    (small,) = (split["bytes"] for split in LookUp.objects.get().listing["splits"] if split["name"] == "test")
+    monkeypatch.setattr("datasets_app.storage.free_bytes", lambda: small)
+
+    assert "The disk has only" in text_of(as_owner, address)
+    assert "The disk has only" in text_of(as_owner, f"{address}size/?splits=train")
+    assert "The disk has only" not in text_of(as_owner, f"{address}size/?splits=test")
+
+
+def test_a_refused_choice_is_shown_with_its_own_size(as_owner: Client) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    response = as_owner.post(address, {"name": "", "splits": ["test"]})
+
+    assert "to download for the split test" in response.content.decode()
+
+
+def test_nobody_else_is_told_the_size(as_owner: Client, as_colleague: Client) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    assert as_colleague.get(f"{address}size/").status_code == 404
+    assert as_owner.post(f"{address}size/").status_code == 405
+
+
+def test_before_the_hub_has_answered_there_is_no_size(as_owner: Client) -> None:
+    address = as_owner.post("/datasets/hub/", {"repository": "lab/stories"})["Location"]
+
+    assert as_owner.get(f"{address}size/").status_code == 404
 
 
 def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:
