@@ -10,6 +10,7 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import reselect, reswap, retarget
 
 from datasets_app import storage
 from datasets_app.downloading import download_dataset
@@ -80,14 +81,14 @@ def to_download(question: LookUp, splits: list[str], rows: object) -> dict[str, 
 
 
 def shown(request: Request, page: str, context: dict[str, Any], status: int = 200) -> HttpResponseBase:
-    """While it is asked the page asks for itself alone; what has come needs all of it."""
+    """While it is asked the page asks for the panel alone; what has come takes the place of all that is on the page."""
     if wants_fragment(request) and context["question"].is_under_way:
         if request.GET.get("seen") == context["says"]:  # drawn again, its arc would start to turn anew
             return by_htmx(HttpResponse(status=NOTHING_NEW))
         return by_htmx(render(request, "datasets/_asking.html", context))
     response = by_htmx(render(request, page, context, status=status))
     if wants_fragment(request):
-        response.headers["HX-Refresh"] = "true"
+        response = reswap(retarget(reselect(response, "#main"), "#main"), "outerHTML")
     return response
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.browser import OpenTab, wait_until_live
@@ -69,6 +70,7 @@ def test_what_there_is_to_download_follows_the_choice(small_hub: Hub, open_tab: 
     look_up(page, "lab/parts")
     told = page.locator(".launch [role=status]")
     told.get_by_text("to download for all splits").wait_for()
+    page.reload()  # what is chosen is restored later only of fields that came with their page
 
     page.get_by_label("train", exact=True).uncheck()
     told.get_by_text(f"{len(jsonl_bytes(100)) / 1000:.1f} kB to download for the split test").wait_for()
@@ -120,6 +122,78 @@ def test_who_asks_while_no_worker_runs_is_told_and_answered_once_one_does(stack:
         worker.resume()
 
     page.get_by_role("heading", name="First rows").wait_for()
+
+
+@pytest.fixture
+def suspended(stack: Stack) -> Iterator[psutil.Process]:
+    """The worker that would ask the Hub."""
+    worker = stack.part("worker", "import")
+    worker.suspend()
+    yield worker
+    worker.resume()
+
+
+def focused(page: "Page") -> str:
+    return str(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"))
+
+
+def test_the_keyboard_goes_on_from_the_answer(suspended: psutil.Process, open_tab: OpenTab) -> None:
+    page = open_tab("/datasets/hub/")
+    look_up(page, "lab/stories")
+    page.get_by_role("heading", name="Asking the Hub").wait_for()
+    page.evaluate("window.isSamePage = true")
+    page.locator(".crumbs").get_by_text("From the Hub").focus()
+
+    suspended.resume()
+    page.get_by_role("heading", name="First rows").wait_for()
+
+    assert focused(page) == "lab/stories"
+    assert page.locator("#announcements").inner_text() == "The Hub has answered: this is lab/stories."
+    assert page.title().startswith("lab/stories")
+    assert page.evaluate("window.isSamePage")
+    page.keyboard.press("Tab")
+    assert focused(page) == "Its page on the Hub"
+
+
+def test_an_answer_leaves_the_keyboard_where_it_is_outside_of_it(suspended: psutil.Process, open_tab: OpenTab) -> None:
+    page = open_tab("/datasets/hub/")
+    look_up(page, "lab/stories")
+    page.get_by_role("button", name="Account menu").click()
+    page.locator("#account").get_by_role("link", name="Hub tokens").focus()
+
+    suspended.resume()
+    page.get_by_role("heading", name="First rows").wait_for()
+
+    assert focused(page).strip() == "Hub tokens"
+    assert page.locator("#account").is_visible()
+
+
+def test_a_refusal_is_where_the_keyboard_goes_on(suspended: psutil.Process, open_tab: OpenTab) -> None:
+    page = open_tab("/datasets/hub/")
+    look_up(page, "lab/nothing")
+    page.get_by_role("heading", name="Asking the Hub").wait_for()
+
+    suspended.resume()
+    page.get_by_role("alert").get_by_text("is not on the Hub, or it is private").wait_for()
+
+    assert focused(page) == "lab/nothing"
+    page.keyboard.press("Tab")
+    assert page.get_by_label("Name or address").evaluate("field => field === document.activeElement")
+
+
+def test_an_answer_of_a_tokenizer_takes_the_keyboard_along(suspended: psutil.Process, open_tab: OpenTab) -> None:
+    page = open_tab("/tokenizers/hub/")
+    page.get_by_label("Name or address").fill("lab/words")
+    page.get_by_role("button", name="Look it up").click()
+    page.get_by_role("heading", name="Asking the Hub").wait_for()
+
+    suspended.resume()
+    page.get_by_role("heading", name="Its files").wait_for()
+    assert focused(page) == "lab/words"
+    page.get_by_role("button", name="Add tokenizer").click()
+
+    page.wait_for_url(re.compile(r"/tokenizers/$"))
+    page.get_by_text("words is added.").wait_for()
 
 
 def test_what_is_refused_says_why_and_can_be_asked_again(open_tab: OpenTab) -> None:

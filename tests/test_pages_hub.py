@@ -75,7 +75,9 @@ def test_while_it_is_asked_the_page_says_so_and_asks_again(as_owner: Client) -> 
     assert as_owner.get(f"{address}?seen=asking", **HTMX).status_code == 204
     assert as_owner.get(f"{address}?seen=stalled", **HTMX).status_code == 200
     looking_up.answer_all()
-    assert as_owner.get(f"{address}?seen=asking", **HTMX)["HX-Refresh"] == "true"
+    answer = as_owner.get(f"{address}?seen=asking", **HTMX)
+    assert (answer["HX-Retarget"], answer["HX-Reselect"], answer["HX-Reswap"]) == ("#main", "#main", "outerHTML")
+    assert "Download and import" in answer.content.decode()
 
 
 SIZES = [

@@ -6,14 +6,16 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
 
 from datasets_app.forms import NAME_IT
 from datasets_app.hub_forms import LookUpForm
 from datasets_app.hub_views import INVALID, refused, shown, waiting
 from datasets_app.lookups import LookUp
 from datasets_app.models import NAME_LENGTH
-from datasets_app.page import Request, wants_fragment
+from datasets_app.page import Request, by_htmx, wants_fragment
 from tokenizations.models import Tokenizer
 
 PAGE = "tokenizations/hub_answer.html"
@@ -45,9 +47,10 @@ def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     context = {"section": "tokenizers", "question": question, "address": request.path} | waiting(question)
     if question.state != LookUp.State.ANSWERED:
         return shown(request, PAGE, context | refused(request, question))
-    if question.of == LookUp.Of.FILES and not wants_fragment(request):
+    if question.of == LookUp.Of.FILES:
         messages.info(request, f"{question.answer['name']} is added.")
-        return redirect("tokenizations:tokenizers")
+        added = reverse("tokenizations:tokenizers")
+        return by_htmx(HttpResponseClientRedirect(added) if wants_fragment(request) else redirect(added))
     initial = {"name": question.repository.rpartition("/")[2]}
     form = NameForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
