@@ -168,9 +168,7 @@ class View {
     this.root.remove();
     this.form.reset();
     this.form.querySelector("[data-choose]").hidden = false;
-    const refused = this.form.querySelector("[data-refused]");
-    refused.hidden = !error;
-    refused.querySelector("span").textContent = error ? `${error.message} ${error.advice}`.trim() : "";
+    tell(this.form, error);
     this.form.querySelector("input[type=file]").focus();
   }
 }
@@ -312,15 +310,25 @@ async function check({ file, name }) {
 
 const said = (error) => (error instanceof Refused ? error : new Refused(["Something went wrong on this page.", "Reload it and choose the same files again: what has arrived is kept."]));
 
+function tell(form, error) {
+  const refused = form.querySelector("[data-refused]");
+  refused.hidden = !error;
+  refused.querySelector("span").textContent = error ? `${error.message} ${error.advice}`.trim() : "";
+}
+
 function start(form, chosen, isFolder) {
-  if (!chosen.length || form.querySelector("[data-sending]")) return;
-  form.querySelector("[data-refused]").hidden = true;
+  if (form.querySelector("[data-sending]")) return;
+  tell(form, chosen.length || !isFolder ? null : new Refused(["There is no file in this folder.", "Choose another one."]));
+  if (!chosen.length) return;
+  if (isFolder) chosen.sort(byName); // their order is the disk's otherwise, and another one after a reload
   const upload = new Upload(form, chosen.slice(0, MOST_FILES), isFolder);
   if (chosen.length > MOST_FILES) upload.view.close(new Refused([`That is over ${MOST_FILES.toLocaleString("en")} files.`, "Join them, or add them in parts."]));
   else upload.run();
 }
 
 // What was chosen or dropped
+
+const byName = (one, other) => (one.name < other.name ? -1 : 1);
 
 document.addEventListener("change", ({ target }) => {
   const form = target.closest?.("form[data-uploads]");
@@ -335,7 +343,12 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (!form) return;
     form.querySelector(".drop").toggleAttribute("data-over", name === "dragover");
     if (name !== "drop") return;
-    const { chosen, isFolder } = await collect(event.dataTransfer);
-    start(form, chosen, isFolder);
+    try {
+      const { chosen, isFolder } = await collect(event.dataTransfer);
+      start(form, chosen, isFolder);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      tell(form, new Refused(["This cannot be read.", "It may have been moved or changed: drop it again."]));
+    }
   });
 }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -169,3 +170,87 @@ def test_files_that_are_dropped_are_sent(open_tab):
     page.locator(".drop").dispatch_event("drop", {"dataTransfer": dropped})
 
     wait_for_rows(page, "dropped fox")
+
+
+def drop(page, *paths):
+    """Files and folders, as a file manager would hand them to the browser."""
+    target = page.locator(".drop")
+    target.scroll_into_view_if_needed()
+    box = target.bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
+def choose_folder(page, path):
+    page.locator("input[webkitdirectory]").set_input_files(str(path))
+
+
+def test_a_folder_that_is_dropped_is_sent_with_all_that_is_in_it(open_tab, tmp_path):
+    for name in ("a-train.csv", "in/deep/b-test.csv", "in/.hidden.csv", "README.md"):
+        path = tmp_path / "fox" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text\nfrom {path.name}\n")
+    (tmp_path / "fox" / "nothing").mkdir()
+    (tmp_path / "beside.csv").write_text("text\nbeside the folder\n")
+    page = open_tab(ADD)
+
+    drop(page, tmp_path / "fox", tmp_path / "beside.csv")
+
+    wait_for_rows(page, "from b-test.csv")
+    said = page.locator("main").inner_text()
+    assert previewed(page) == ["beside.csv", "fox/a-train.csv", "fox/in/deep/b-test.csv"]
+    assert "Left out, as it is hidden, empty or of another kind: fox/README.md, fox/in/.hidden.csv." in said
+
+
+def previewed(page):
+    return page.locator("#previews h2").all_inner_texts()
+
+
+@pytest.mark.parametrize("give", [drop, choose_folder])
+def test_the_files_of_a_folder_come_in_the_order_of_their_names(open_tab, tmp_path, give):
+    (tmp_path / "many").mkdir()
+    for number in (*range(120, 60, -1), *range(61)):  # a browser reads a hundred of them at a time
+        (tmp_path / "many" / f"{number:03}.txt").write_text(f"fox {number}\n")
+    page = open_tab(ADD)
+
+    give(page, tmp_path / "many")
+
+    wait_for_rows(page, "fox 0")
+    assert "121 files" in page.locator("main").inner_text()
+    assert previewed(page)[:6] == [f"many/{number:03}.txt" for number in range(6)]
+
+
+@pytest.mark.parametrize("give", [drop, choose_folder])
+def test_an_empty_folder_is_told(open_tab, tmp_path, give):
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    page = open_tab(ADD)
+
+    give(page, tmp_path / "empty")
+
+    page.get_by_role("alert").get_by_text("There is no file in this folder.").wait_for()
+    assert page.get_by_text("Choose files").is_visible()
+
+
+def test_a_folder_that_goes_while_it_is_read_is_told(open_tab, tmp_path):
+    (tmp_path / "fox").mkdir()
+    (tmp_path / "fox" / "a.csv").write_text("text\nfirst\n")
+    page = open_tab(ADD)
+    page.route("**/taken-away", lambda route: (shutil.rmtree(tmp_path / "fox"), route.fulfill(body="")))
+    page.evaluate("""() => {
+      const { webkitGetAsEntry } = DataTransferItem.prototype;
+      DataTransferItem.prototype.webkitGetAsEntry = function () {
+        const entry = webkitGetAsEntry.call(this);
+        const request = new XMLHttpRequest();
+        request.open("GET", "/taken-away", false);
+        request.send();
+        return entry;
+      };
+    }""")
+
+    drop(page, tmp_path / "fox")
+
+    page.get_by_role("alert").get_by_text("This cannot be read.").wait_for()
+    assert page.get_by_text("Choose files").is_visible()
