@@ -63,7 +63,7 @@ def received(form: UploadForm, request: Request) -> Upload | None:
     """None if the form has an error now."""
     files = form.cleaned_data["files"]
     try:
-        sending.check_room(request.user, sum(file.size for file in files))
+        sending.check_room(request.user, sum(file.size for file in files), is_here=storage.has_scratch())
     except JobError as error:
         form.add_error("files", f"{error} {error.advice}")
         return None

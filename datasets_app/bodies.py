@@ -60,3 +60,9 @@ def is_signed_in(session_key: str) -> bool:
 
 def too_large(at_most: int) -> Refusal:
     return Refusal(TOO_LARGE, f"That is more than {size(at_most)}, the most that is taken here.")
+
+
+def too_many_files() -> Refusal:
+    return Refusal(
+        TOO_LARGE, f"That is more than {settings.DATA_UPLOAD_MAX_NUMBER_FILES:,} files, the most that is taken."
+    )

@@ -79,8 +79,11 @@ def check(file: Announced) -> None:
         raise JobError(f"{shown_name(file.name)} is empty.", "Leave it out, or choose another file.")
 
 
-def check_room(user: User, wanted_bytes: int) -> None:
-    """JobError if so much more is over the limit of an upload, over this user's quota, or not on the disk."""
+def check_room(user: User, wanted_bytes: int, *, is_here: bool = False) -> None:
+    """JobError if so much more is over the limit of an upload, over this user's quota, or not on the disk.
+
+    What `is_here` lies on that disk already.
+    """
     limit, quota = settings.UPLOAD_LIMIT_BYTES, settings.UPLOAD_QUOTA_BYTES
     if wanted_bytes > (limit := min(limit, quota)):
         raise JobError(f"That is {size(wanted_bytes)}, over {size(limit)} for one upload.", "Split it into parts.")
@@ -88,7 +91,8 @@ def check_room(user: User, wanted_bytes: int) -> None:
     if waiting + wanted_bytes > quota:
         has = f"{size(waiting)} of yours {'is' if waiting == 1 else 'are'} waiting here"
         raise JobError(f"{has}, and with {size(wanted_bytes)} more it is over {size(quota)}.", FREE_SOME)
-    check_disk(wanted_bytes + sum(upload.bytes - upload.sent_bytes for upload in Upload.objects.filter(is_whole=False)))
+    others = sum(upload.bytes - upload.sent_bytes for upload in Upload.objects.filter(is_whole=False))
+    check_disk(others + (0 if is_here else wanted_bytes))
 
 
 def check_disk(wanted_bytes: int) -> None:

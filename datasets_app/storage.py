@@ -160,6 +160,12 @@ def free_bytes() -> int:
     return shutil.disk_usage(root()).free
 
 
+def has_scratch() -> bool:
+    """Whether what is in scratch takes no more room when it is published."""
+    root().mkdir(parents=True, exist_ok=True)
+    return root().stat().st_dev == Path(settings.SCRATCH_ROOT).stat().st_dev
+
+
 def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

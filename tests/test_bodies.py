@@ -4,12 +4,14 @@ import http.client
 import socket
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from django.conf import settings
 
 from datasets_app import bodies
-from tests.stack import running_stack
+from tests.stack import running_stack, wait_for
 from tests.test_server import Memory, megabytes
 
 MEGABYTE = 2**20
@@ -110,20 +112,96 @@ def test_a_form_with_a_large_file_stays_out_of_memory_and_leaves_nothing(stack, 
     assert sorted(scratch.iterdir()) == before
 
 
+def form(client, *files, token=""):
+    """The body of the form that adds a dataset, and its head."""
+    token = token or next(cookie.value for cookie in client.jar if "csrf" in cookie.name)
+    parts = [f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'.encode()]
+    for number, file in enumerate(files):
+        head = f'--x\r\nContent-Disposition: form-data; name="files"; filename="fox-{number}.csv"\r\n\r\n'
+        parts += [head.encode(), file, b"\r\n"]
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Cookie": client.cookies, "Referer": client.url}
+    return b"".join([*parts, b"--x--\r\n"]), headers
+
+
+def send_form(client, *files, **options):
+    """The status of the answer, and where it leads to."""
+    body, headers = form(client, *files, **options)
+    with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(client.url).port, timeout=60)) as connection:
+        connection.request("POST", "/datasets/add/", body=body, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers["Location"] or answer.read().decode()
+
+
+def on_disk(stack):
+    folders = (Path(stack.var, "scratch"), Path(stack.var, "storage", "uploads"))
+    return sorted(path for folder in folders for path in folder.rglob("*"))
+
+
 @pytest.mark.stack
-def test_a_form_of_somebody_signed_in_comes_through(stack):
+@pytest.mark.parametrize("rows", [100, 200_000])
+def test_a_form_of_somebody_signed_in_comes_through(stack, rows):
     client = stack.sign_in()
-    token = next(cookie.value for cookie in client.jar if "csrf" in cookie.name)
-    file = b"text\n" + b"the quick brown fox\n" * 200_000
-    parts = [
-        f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{token}\r\n'.encode(),
-        b'--x\r\nContent-Disposition: form-data; name="files"; filename="fox.csv"\r\n\r\n' + file + b"\r\n--x--\r\n",
-    ]
-    headers = {"Content-Type": "multipart/form-data; boundary=x", "Cookie": client.cookies, "Referer": stack.url}
+    file = b"text\n" + b"the quick brown fox\n" * rows
+
+    status, address = send_form(client, file, b"text\nof the second\n", file)
+
+    assert status == 302
+    page = client.get(address)
+    assert "the quick brown fox" in page
+    assert "of the second" in page
+    stored = sorted(path.stat().st_size for path in on_disk(stack) if path.parent.name in address)
+    assert stored == [len(b"text\nof the second\n"), len(file), len(file)]
+
+
+@pytest.mark.stack
+@pytest.mark.skipif(not hasattr(psutil.Process, "io_counters"), reason="this system does not count what is written")
+def test_the_files_of_a_form_are_written_once(stack):
+    client, web = stack.sign_in(), stack.part("web")
+    file = b"text\n" + b"the quick brown fox\n" * (5 * MEGABYTE)
+    memory = Memory(web.pid)
+    memory.start()
+    before = web.io_counters().write_chars
+
+    status, _ = send_form(client, file)
+
+    assert status == 302
+    assert web.io_counters().write_chars - before < 1.1 * len(file)
+    assert memory.growth() < 60 * MEGABYTE
+
+
+@pytest.mark.stack
+def test_who_leaves_in_the_middle_of_a_form_leaves_nothing(stack):
+    before = on_disk(stack)
+    body, headers = form(stack.sign_in(), b"text\n" + b"the quick brown fox\n" * MEGABYTE)
+    with closing(socket.create_connection(("127.0.0.1", stack.port))) as connection:
+        lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": str(len(body))}.items()]
+        connection.sendall("\r\n".join(["POST /datasets/add/ HTTP/1.1", "Host: 127.0.0.1", *lines, "", ""]).encode())
+        connection.sendall(body[: len(body) // 2])
+        wait_for(lambda: on_disk(stack) != before, 10, "the beginning of the file")
+
+    wait_for(lambda: on_disk(stack) == before, 10, "an end of the file")
+
+
+@pytest.mark.stack
+def test_a_form_that_is_refused_leaves_nothing(stack):
+    client, before = stack.sign_in(), on_disk(stack)
+    file = b"text\n" + b"the quick brown fox\n" * MEGABYTE
+
+    assert send_form(client, file, b"")[0] == 422
+    assert send_form(client, file, token="another")[0] == 403
+    assert send_form(client, *[b"text\n" + b"x" * 2000] * 1001) == (
+        413,
+        "That is more than 1,000 files, the most that is taken.\n",
+    )
+    assert on_disk(stack) == before
+
+
+@pytest.mark.stack
+def test_what_is_large_besides_the_files_of_a_form_is_refused(stack):
+    client = stack.sign_in()
+    body, headers = form(client, b"text\nfox\n")
+    field = b'--x\r\nContent-Disposition: form-data; name="more"\r\n\r\n' + b"x" * (SMALL + MEGABYTE) + b"\r\n"
 
     with closing(http.client.HTTPConnection("127.0.0.1", stack.port, timeout=20)) as connection:
-        connection.request("POST", "/datasets/add/", body=b"".join(parts), headers=headers)
-        answer = connection.getresponse()
-
-    assert answer.status == 302
-    assert "the quick brown fox" in client.get(answer.headers["Location"])
+        connection.request("POST", "/datasets/add/", body=field + body, headers=headers)
+        assert connection.getresponse().status == 413

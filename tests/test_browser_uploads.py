@@ -254,3 +254,15 @@ def test_a_folder_that_goes_while_it_is_read_is_told(open_tab, tmp_path):
 
     page.get_by_role("alert").get_by_text("This cannot be read.").wait_for()
     assert page.get_by_text("Choose files").is_visible()
+
+
+def test_without_scripts_the_form_brings_the_files(stack, open_tab, large, tmp_path):
+    (tmp_path / "small.csv").write_text("text\nthe small one\n")
+    page = open_tab(ADD, java_script_enabled=False)
+    choose(page, large, tmp_path / "small.csv")
+
+    page.get_by_role("button", name="Look at the first rows").click()
+
+    wait_for_rows(page)
+    assert "the small one" in page.locator("#previews").inner_text()
+    assert large.stat().st_size in stored(stack)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from datasets_app import keeper, sending, storage
@@ -221,6 +222,18 @@ def test_what_does_not_fit_on_the_disk_is_refused_with_what_is_on_its_way(as_own
     answer = begin(as_owner, announced("b.csv", 3 * MEGABYTE))
 
     assert answer.json()["error"].startswith("There is room for 5.0 MB on the server’s disk")
+
+
+@pytest.mark.parametrize(("has_scratch", "status"), [(True, 302), (False, 422)])
+def test_what_a_form_has_brought_to_the_same_disk_needs_no_more_room(as_owner, monkeypatch, has_scratch, status):
+    room = sending.SPARE_BYTES + 10
+    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: SimpleNamespace(free=room))
+    monkeypatch.setattr(storage, "has_scratch", lambda: has_scratch)
+
+    answer = as_owner.post("/datasets/add/", {"files": SimpleUploadedFile("a.csv", b"text\n" + b"fox\n" * 100)})
+
+    assert answer.status_code == status
+    assert ("There is room for 10 bytes" in answer.content.decode()) is not has_scratch
 
 
 def test_a_disk_that_fills_up_keeps_what_was_there(as_owner):

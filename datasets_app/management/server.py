@@ -16,6 +16,7 @@ from daphne.server import Server as DaphneServer
 from twisted.internet import reactor as installed_reactor
 
 from datasets_app.management import lifetime
+from datasets_app.management.multipart import Form
 from datasets_app.management.requests import Factory, Gate
 
 CHUNK_BYTES = 256 * 1024
@@ -87,6 +88,8 @@ class Server(DaphneServer):  # type: ignore[misc]
         """
         if scope["type"] == "http":
             scope["body"], protocol.content = protocol.content, io.BytesIO()
+            if isinstance(scope["body"], Form):
+                scope["files"] = scope["body"].hand_over()
         else:
             scope["write"] = partial(write, protocol)
         return super().create_application(protocol, scope)
@@ -142,8 +145,12 @@ def write_now(transport: Any, frame: bytes) -> None:
 
 def bodies_from_disk(application: Application) -> Application:
     async def serve(scope: Message, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
-        body = scope.pop("body", None)
-        await application(scope, receive if body is None else body_then(body, receive), send)
+        body, files = scope.pop("body", None), scope.get("files", {})
+        try:
+            await application(scope, receive if body is None else body_then(body, receive), send)
+        finally:
+            for file in files.values():  # those that nobody took
+                file.close()
 
     return serve
 
