@@ -2,7 +2,8 @@
 
 Ours is `manage.py import_dataset`, with all that belongs to it: the database, checks of every row, checksums and fsync;
 theirs `bench/load_script.py`. Each is a process of its own with a cache of its own, on the same file. The rows are the
-source text and docstrings of the interpreter's own library.
+source text and docstrings of the interpreter's own library. A Parquet file is kept as it is if it is cut as parts are;
+one of a single large row group is written anew.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,6 @@ from bench.processes import Run, measured
 from bench.table import show
 from datasets_app.ingest.sample import write_sample
 
-KINDS = ("csv", "jsonl", "parquet")
 CHILD = "datasets_app.ingest.child"
 DATASET = "bench"
 ROW_GROUP_ROWS = 10_000
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, default=500, help="of text in each file")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--kinds", nargs="+", choices=FILES, default=[*FILES])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -46,11 +47,12 @@ def main() -> None:
 
 
 def compare(yard: Yard, kind: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    source = folder / f"source.{kind}"
-    WRITERS[kind](source, rows_of(folder, options.megabytes * MEGABYTE))
+    name, write = FILES[kind]
+    source = folder / name
+    write(source, rows_of(folder, options.megabytes * MEGABYTE))
     theirs, ours = [], []
     for _ in range(options.rounds):
-        theirs.append(load(source, kind))
+        theirs.append(load(source))
         ours.append(measured(["manage.py", "import_dataset", DATASET, str(source), "--json"], yard.env, CHILD))
         check(answer(ours[-1]), answer(theirs[-1]))
         yard.command("delete_dataset", DATASET)
@@ -77,11 +79,11 @@ def check(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
         raise SystemExit(f"{ours['rows']:,} rows were imported, but load_dataset found {theirs['rows']:,}.")
 
 
-def load(source: Path, kind: str) -> Run:
+def load(source: Path) -> Run:
     cache = Path(tempfile.mkdtemp())
     env = {**os.environ, "HF_HOME": str(cache), "HF_HUB_OFFLINE": "1"}
     try:
-        return measured(["-m", "bench.load_script", kind, str(source)], env)
+        return measured(["-m", "bench.load_script", source.suffix[1:], str(source)], env)
     finally:
         shutil.rmtree(cache)
 
@@ -114,19 +116,24 @@ def write_jsonl(path: Path, rows: Iterator[Row]) -> None:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
-def write_parquet(path: Path, rows: Iterator[Row]) -> None:
+def write_parquet(path: Path, rows: Iterator[Row], *, group_rows: int = ROW_GROUP_ROWS) -> None:
     schema = pa.schema([("id", pa.int64()), ("score", pa.float64()), ("text", pa.string())])
     with pq.ParquetWriter(path, schema) as writer:
         batch: list[Row] = []
         for row in rows:
             batch.append(row)
-            if len(batch) == ROW_GROUP_ROWS:
+            if len(batch) == group_rows:
                 writer.write_table(pa.Table.from_pylist(batch, schema))
                 batch = []
         writer.write_table(pa.Table.from_pylist(batch, schema))
 
 
-WRITERS = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
+FILES: dict[str, tuple[str, Callable[[Path, Iterator[Row]], None]]] = {
+    "csv": ("source.csv", write_csv),
+    "jsonl": ("source.jsonl", write_jsonl),
+    "parquet": ("source.parquet", write_parquet),
+    "parquet-of-one-group": ("source.parquet", partial(write_parquet, group_rows=0)),
+}
 
 
 if __name__ == "__main__":

@@ -120,5 +120,5 @@ def test_imports_are_measured_beside_load_dataset(tmp_path):
 
     assert done.returncode == 0, done.stderr
     rows = json.loads(found.read_text())
-    assert [row[""] for row in rows] == ["csv", "jsonl", "parquet"]
+    assert [row[""] for row in rows] == ["csv", "jsonl", "parquet", "parquet-of-one-group"]
     assert all(row["Tokenyard, import child, MB"] > 50 and row["ratio, median"] > 0 for row in rows)
