@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,8 @@ GROUP_TEXT_BYTES = 16 * MIB
 GROUP_BYTES = 64 * MIB
 GROUP_ROWS = 1 << 18
 PART_BYTES = 256 * MIB
+# With a single one a core would be idle whenever reading is faster for a while.
+GROUPS_BEHIND = 2
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,15 @@ class PartWriter:
         self._open: _Part | None = None
         self._waiting: list[pa.Table] = []
         self._waiting_size = NOTHING
-        # Compressing takes as long as reading: a group is written while the next one is read.
+        # Compressing takes as long as reading: groups are written while the next one is read.
         self._background = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+        self._writing: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._background.shutdown()
+        self._background.shutdown(cancel_futures=True)
         if kind is None:
             return
         if self._open:
@@ -97,7 +100,7 @@ class PartWriter:
     def finish(self) -> list[PartFacts]:
         """Write what is left, and return the facts of every part, in order. All of them are on the disk by then."""
         self._write_group()
-        self._wait()
+        self._wait(for_all_but=0)
         self._close_part()
         return self._finished
 
@@ -116,14 +119,14 @@ class PartWriter:
             raise too_long(f"Row {self.rows + 1} of {self._source_name}", limit_bytes=GROUP_BYTES)
 
     def _write_group(self) -> None:
-        self._wait()
+        self._wait(for_all_but=GROUPS_BEHIND - 1)
         if self._waiting:
-            self._writing = self._background.submit(self._write, pa.concat_tables(self._waiting))
+            self._writing.append(self._background.submit(self._write, pa.concat_tables(self._waiting)))
             self._waiting, self._waiting_size = [], NOTHING
 
-    def _wait(self) -> None:
-        if self._writing:
-            self._writing.result()
+    def _wait(self, for_all_but: int) -> None:
+        while len(self._writing) > for_all_but:
+            self._writing.popleft().result()
 
     def _write(self, group: pa.Table) -> None:
         if self._open is None:
