@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +16,14 @@ from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.pages import Damaged, pages_of
 from datasets_app.ingest.parts import GROUP_BYTES, NOTHING, PartFacts, size_of
 from datasets_app.ingest.schema import columns_of, plain_schema, text_bytes
-from datasets_app.ingest.source import MIB, Chunk, Source
+from datasets_app.ingest.source import BLOCK_BYTES, MIB, Chunk, Source
 
 # The engine reads what these pack as fast as it reads what is packed with ours.
 CODECS = {"ZSTD", "SNAPPY", "LZ4"}
 MOST_BYTES = 1024 * MIB
 # Many small row groups make work that is cut by them slow.
 LEAST_GROUP_BYTES = MIB
+SIGN_OF_LIFE_SECONDS = 1.0
 
 
 class _Unfit(Exception):
@@ -44,7 +44,7 @@ def keep_parquet(source: Source, folder: Path, stem: str) -> Iterator[Chunk | Pa
     is_kept = False
     try:
         # The copy is checked, not the file, which somebody may change meanwhile.
-        shutil.copyfile(source.path, path)
+        yield from _copied(source.path, path)
         facts = yield from _checked(replace(source, path=path), rows)
         is_kept = True
         yield facts
@@ -93,7 +93,17 @@ def _checked(source: Source, rows: list[int]) -> Generator[Chunk, None, PartFact
             groups.append({"rows": count, "bytes": dict(texts)})
         if next(chunks, None) is not None or not groups:
             raise _Unfit
+        while not digest.done():
+            wait([digest], SIGN_OF_LIFE_SECONDS)
+            yield Chunk(None, source.bytes)
         return PartFacts(source.path.name, sum(rows), source.bytes, digest.result(), groups, columns_of(schema))
+
+
+def _copied(source: Path, target: Path) -> Iterator[Chunk]:
+    with source.open("rb") as file, target.open("wb") as copy:
+        while data := file.read(BLOCK_BYTES):
+            copy.write(data)
+            yield Chunk(None, 0)
 
 
 def _digest_of_sound_pages(path: Path) -> str:
