@@ -54,7 +54,7 @@ def start_import(dataset: Dataset, files: list[dict[str, Any]], **fields: Any) -
     """The queued import of a dataset that has none. Inside a transaction; nobody is woken. `fields` as above."""
     job = Import.objects.create(
         dataset=dataset,
-        created_by=dataset.created_by,
+        created_by=fields.get("created_by", dataset.created_by),
         upload=fields.get("upload"),
         options=fields.get("options") or {},
         bytes_total=sum(file["bytes"] for file in files),

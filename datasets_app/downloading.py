@@ -1,8 +1,9 @@
 """The work of a download: one file a shard, and at the end an import of them all."""
 
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -17,13 +18,26 @@ from datasets_app.errors import Cancelled, JobError
 from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Stage
 from datasets_app.leases import Claim
-from datasets_app.models import Dataset
+from datasets_app.models import Dataset, Import
 from datasets_app.slots import Keep
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 # A new moment to wait for is written down only when it differs by more than the page would show.
 NOTICED_SECONDS = 1.0
 # The split of a file, and the file as `RemoteFile.to_dict` has it.
 SplitFile = tuple[str, dict[str, Any]]
+
+
+class Outcome(Enum):
+    """Of a request for a dataset of the Hub."""
+
+    NEW = auto()
+    # It had failed or was cancelled, and goes on as it is asked for now.
+    RESUMED = auto()
+    # It is here, or on its way.
+    THERE = auto()
 
 
 class DownloadWork:
@@ -69,7 +83,8 @@ class DownloadWork:
         with transaction.atomic():
             if not job.complete(f"Download finished: {len(shards):,} {noun}."):
                 raise Cancelled
-            imported = start_import(dataset, files_to_import(job), options=job.import_options)
+            who = {"created_by": job.created_by, "actor": job.created_by}
+            imported = start_import(dataset, files_to_import(job), options=job.import_options, **who)
             if job.token_id:
                 HubToken.objects.release(job.token_id)
         imported.wake()
@@ -83,14 +98,17 @@ def revealed(job: Download) -> str | None:
     if not job.needs_token:
         return None
     if job.token is None or (job.token.owner_id != job.created_by_id and job.created_by_id is not None):
-        raise JobError("The token of this download has been deleted.", "Add the dataset again with another one.")
+        raise JobError(
+            "The token of this download has been deleted.",
+            "Look the dataset up again with another one, and it goes on from here.",
+        )
     return job.token.reveal()
 
 
 def download_dataset(
     listing: dict[str, Any], name: str, splits: list[str], endpoint: str, **fields: Any
-) -> tuple[Dataset, bool]:
-    """A dataset with its queued download, and whether it is new: the same request joins the one that is there.
+) -> tuple[Dataset, Outcome]:
+    """A dataset with its queued download. The same request joins the one that is there, whatever it is called.
 
     `listing` is a DatasetListing as a dictionary. `fields`: created_by, token, text_column, rows (of each split, None
     for all), hold. JobError if the name is taken or the disk too small.
@@ -103,22 +121,52 @@ def download_dataset(
     check_room(sum(file["bytes"] for _, file in files))
     key = request_key(endpoint, listing["name"], listing["sha"], listing["configuration"], splits, rows)
     if there := same(key):
-        return there, False
+        return there, joined(there, fields)
     try:
         with transaction.atomic():
             job = queued(listing, name, files, key, fields)
     except IntegrityError as error:
         if there := same(key):  # somebody was faster
-            return there, False
+            return there, Outcome.THERE
         raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
     if not fields.get("hold"):
         job.wake()
-    return job.dataset, True
+    return job.dataset, Outcome.NEW
+
+
+def joined(dataset: Dataset, fields: dict[str, Any]) -> Outcome:
+    """What failed or was cancelled is set going by whoever could look it up, with their token and their choices."""
+    job = dataset.begun_import or dataset.download
+    if not job.is_retriable:
+        return Outcome.THERE
+    user, text_column = fields.get("created_by"), fields.get("text_column", "")
+    begun = {"created_by": user or job.created_by, **(fields.get("hold") or {})}
+    if isinstance(job, Import):
+        is_ours = job.change(user, text_column, import_options(fields), **begun)
+    else:
+        is_ours = go_on(job, user, text_column, fields.get("token"), import_options=import_options(fields), **begun)
+    return Outcome.RESUMED if is_ours else Outcome.THERE
+
+
+def go_on(job: Download, user: "User | None", text_column: str, token: HubToken | None, **fields: Any) -> bool:
+    """With another token, and what has come. False, and `fields`, as of `requeue`."""
+    before = job.token_id
+    with transaction.atomic():
+        if not job.requeue(user, token=token, needs_token=token is not None, **fields):
+            return False
+        Dataset.objects.filter(pk=job.dataset_id).update(text_column=text_column)
+        if before and (token is None or before != token.pk):
+            HubToken.objects.release(before)
+    return True
+
+
+def import_options(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"rows": fields["rows"]} if fields.get("rows") else {}
 
 
 def queued(listing: dict[str, Any], name: str, files: list[SplitFile], key: str, fields: dict[str, Any]) -> Download:
     """The rows of it all. IntegrityError for a name or a request that is there already."""
-    user, token, rows = (fields.get(field) for field in ("created_by", "token", "rows"))
+    user, token = fields.get("created_by"), fields.get("token")
     dataset = Dataset.objects.create(
         name=name, source=Dataset.Source.HUB, created_by=user, text_column=fields.get("text_column", "")
     )
@@ -133,7 +181,7 @@ def queued(listing: dict[str, Any], name: str, files: list[SplitFile], key: str,
         request_key=key,
         token=token,
         needs_token=token is not None,
-        import_options={"rows": rows} if rows else {},
+        import_options=import_options(fields),
         bytes_total=sum(file["bytes"] for _, file in files),
         **fields.get("hold") or {},
     )

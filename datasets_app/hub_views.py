@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import reselect, reswap, retarget
 
 from datasets_app import storage
-from datasets_app.downloading import download_dataset
+from datasets_app.downloading import Outcome, download_dataset
 from datasets_app.errors import JobError
 from datasets_app.hub_forms import DownloadForm, LookUpForm, free_name
 from datasets_app.importing import TEXT_TYPES
@@ -125,7 +125,7 @@ def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | N
     """None if the form has an error now."""
     chosen = form.cleaned_data
     try:
-        dataset, is_new = download_dataset(
+        dataset, outcome = download_dataset(
             question.listing,
             chosen["name"],
             chosen["splits"],
@@ -138,6 +138,9 @@ def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | N
     except JobError as error:
         form.add_error("name", f"{error} {error.advice}")
         return None
-    if not is_new:
+    if outcome is Outcome.RESUMED:
+        said = f"{dataset.name} was begun before and had stopped: it goes on as you chose, and what has come is kept."
+        messages.info(request, said)
+    elif outcome is Outcome.THERE:
         messages.info(request, "This is here already: the same splits of the same commit.")
     return dataset

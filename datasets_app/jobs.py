@@ -268,10 +268,13 @@ class Job(models.Model):
         fields = {"ended_at": Now(), "ended_by": actor, "failure": failure, "advice": advice}
         return self.move(Status.FAILED, f"{failure} {advice}".strip(), actor, **fields)
 
-    def requeue(self, actor: "User | None") -> bool:
-        """Resume or retry: the finished shards stay, the deaths of the others are forgiven."""
+    def requeue(self, actor: "User | None", **fields: Any) -> bool:
+        """Resume or retry: the finished shards stay, the deaths of the others are forgiven.
+
+        `fields` are changed with it. A hold may be among them: then nobody else is woken.
+        """
         with transaction.atomic():
-            fields: dict[str, Any] = {
+            begun_anew: dict[str, Any] = {
                 "ended_at": None,
                 "ended_by": None,
                 "failure": "",
@@ -280,10 +283,12 @@ class Job(models.Model):
                 "stage_since": Now(),
             }
             self.lock_dataset()
-            if not self.move(Status.QUEUED, f"{self.label} {self._goes_on()}.", actor, **fields):
+            said = f"{self.label} {self._goes_on()}."
+            if not self.move(Status.QUEUED, said, actor, **begun_anew, **fields):
                 return False
             self.shards.exclude(state=Shard.State.DONE).update(deaths=0)
-        self.wake()
+        if not fields.get("hold_token"):
+            self.wake()
         return True
 
     def complete(self, said: str, **fields: Any) -> bool:

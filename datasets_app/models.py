@@ -15,9 +15,10 @@ from datasets_app.errors import JobError
 from datasets_app.fields import MaskedTextField
 from datasets_app.hub_tokens import HubToken  # noqa: F401 - Django looks for models here
 from datasets_app.ingest.messages import is_messages
+from datasets_app.ingest.options import TextRows
 from datasets_app.jobs import Job, Status, from_now
 from datasets_app.lookups import LookUp  # noqa: F401 - as above
-from datasets_app.shards import FileShard
+from datasets_app.shards import FileShard, Shard
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -177,6 +178,23 @@ class Import(Job):
     def get_absolute_url(self) -> str:
         return self.dataset.get_absolute_url()
 
+    def change(self, actor: "User | None", text_column: str, options: dict[str, Any], **fields: Any) -> bool:
+        """Retry with other choices. Files that would be read in another way are read again.
+
+        False, and `fields`, as of `requeue`.
+        """
+        reads_anew = how_files_are_read(options) != how_files_are_read(self.options)
+        if reads_anew:
+            fields["bytes_mark"] = 0
+        with transaction.atomic():
+            if not self.requeue(actor, options=options, **fields):
+                return False
+            if reads_anew:  # a slot that still reads in the old way loses its shard, and hears of it
+                unread = {"state": Shard.State.WAITING, "lease_token": None, "files": [], **Shard.NOTHING_DONE}
+                self.shards.update(version=F("version") + 1, **unread)
+            Dataset.objects.filter(pk=self.dataset_id).update(text_column=text_column)
+        return True
+
     def check_errored(self, share: float) -> None:
         """Its own limit of bad rows counts, for all files together."""
         limit = self.options.get("bad_rows", 0)
@@ -186,6 +204,13 @@ class Import(Job):
                 f"{errored:,} rows are bad in all files together, and {limit:,} may be set aside.",
                 "Repair the files, or allow more bad rows.",
             )
+
+
+def how_files_are_read(options: dict[str, Any]) -> dict[str, Any]:
+    """Of an import's options those that decide what a file becomes."""
+    return {"text": TextRows.LINES.value} | {
+        name: value for name, value in options.items() if name not in ("rows", "bad_rows")
+    }
 
 
 class ImportShard(FileShard):

@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from datasets_app import keeper, storage
+from datasets_app.access import CONTROL, can
 from datasets_app.cards import load_ids
-from datasets_app.downloading import DownloadWork, download_dataset
+from datasets_app.downloading import DownloadWork, Outcome, download_dataset
 from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
 from datasets_app.hub_tokens import HubToken
@@ -16,7 +17,7 @@ from datasets_app.importing import ImportWork
 from datasets_app.ingest.hub.part_file import part_of
 from datasets_app.jobs import Stage, Status
 from datasets_app.looking_up import ask_hub
-from datasets_app.models import Dataset, Sample
+from datasets_app.models import Dataset, ImportShard, Sample
 from datasets_app.progress import Progress
 from datasets_app.slots import Slot
 from datasets_app.templatetags.words import status_word
@@ -29,6 +30,7 @@ from tests.hub.server import Hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+OTHER = "hf_otherOtherOtherOtherOtherOther01"
 TRAIN, TEST = "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet"
 
 
@@ -88,11 +90,11 @@ def test_only_the_chosen_splits_are_fetched(hub: Hub, stories: str) -> None:
 def test_the_same_request_twice_joins_the_first(stories: str) -> None:
     listing = listed(stories)
 
-    first, is_new = download_dataset(listing, "one", ["train", "test"], "here")
-    second, is_new_again = download_dataset(listing, "two", ["test", "train"], "here")
-    other, is_other = download_dataset(listing, "three", ["test"], "here")
+    first, of_first = download_dataset(listing, "one", ["train", "test"], "here")
+    second, of_second = download_dataset(listing, "two", ["test", "train"], "here")
+    other, of_other = download_dataset(listing, "three", ["test"], "here")
 
-    assert (first.pk, is_new, is_new_again, is_other) == (second.pk, True, False, True)
+    assert (first.pk, of_first, of_second, of_other) == (second.pk, Outcome.NEW, Outcome.THERE, Outcome.NEW)
     assert other.pk != first.pk
 
 
@@ -101,9 +103,9 @@ def test_what_was_deleted_is_not_joined(stories: str) -> None:
     first, _ = download_dataset(listing, "one", ["test"], "here")
     first.mark_for_deletion(None)
 
-    second, is_new = download_dataset(listing, "one", ["test"], "here")
+    second, outcome = download_dataset(listing, "one", ["test"], "here")
 
-    assert is_new
+    assert outcome is Outcome.NEW
     assert second.pk != first.pk
 
 
@@ -142,6 +144,78 @@ def test_a_cancelled_download_keeps_its_bytes_for_a_retry(hub: Hub) -> None:
     last = hub.asked_for("train.jsonl")[before:][-1]
     assert last.range is not None
     assert int(last.range.removeprefix("bytes=").rstrip("-")) > 0
+
+
+def test_what_was_cancelled_goes_on_for_whoever_asks_for_it(stories: str, owner: User, colleague: User) -> None:
+    job = downloading(stories, created_by=owner)
+    slot = Slot(DownloadWork())
+    slot.work_once()
+    slot.close()
+    real.fresh(job).cancel(owner)
+
+    again, outcome = download_dataset(listed(stories), "mine", ["train", "test"], "here", created_by=colleague)
+
+    assert (again.pk, outcome) == (job.dataset_id, Outcome.RESUMED)
+    job = real.fresh(job)
+    assert (job.status, job.created_by) == (Status.QUEUED, colleague)
+    event = again.events.filter(kind="queued").first()
+    assert event is not None
+    assert (event.actor, event.text) == (colleague, "Download queued again: 1 of 2 files are kept.")
+    assert brought_in().import_job.created_by == colleague
+    assert can(owner, CONTROL, job)
+
+
+def test_what_failed_goes_on_with_another_s_token(hub: Hub, owner: User, colleague: User) -> None:
+    hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
+    hub.add_token(CANARY, "lab/gated")
+    hub.add_token(OTHER, "lab/gated")
+    once = HubToken.store(owner, "once", CANARY, kept=False)
+    hers = HubToken.store(colleague, "hers", OTHER)
+    job = downloading("lab/gated", token=once, created_by=owner)
+    hub.fault("train.csv", Answer(403, {"X-Error-Code": "GatedRepo"}))
+    real.work_off(DownloadWork())
+    assert "licence" in real.fresh(job).failure
+
+    downloading("lab/gated", token=hers, created_by=colleague)
+    dataset = brought_in()
+
+    assert (dataset.pk, dataset.rows) == (job.dataset_id, 50)
+    assert hub.asked_for("train.csv")[-1].token == f"Bearer {OTHER}"
+    assert list(HubToken.objects.all()) == [hers]
+
+
+def test_a_download_whose_token_was_deleted_goes_on_with_another_one(hub: Hub, owner: User) -> None:
+    hub.add("lab/gated", {"train.csv": csv_bytes(50)}, gated="manual")
+    hub.add_token(CANARY, "lab/gated")
+    token = HubToken.store(owner, "mine", CANARY)
+    downloading("lab/gated", token=token, created_by=owner)
+    token.delete()
+    real.work_off(DownloadWork())
+
+    downloading("lab/gated", token=HubToken.store(owner, "new", CANARY), created_by=owner)
+
+    assert brought_in().rows == 50
+
+
+def test_an_import_that_failed_goes_on_with_another_text_column(hub: Hub, stories: str) -> None:
+    downloading(stories, text_column="nope")
+    assert "no text column nope" in brought_in().import_job.failure
+    downloading(stories, text_column="text")
+    fetched, read = len(hub.asked_for(TRAIN)), ImportShard.objects.get(split="train").attempts
+
+    dataset = brought_in()
+
+    assert (dataset.is_ready, dataset.text_column) == (True, "text")
+    assert len(hub.asked_for(TRAIN)) == fetched
+    assert ImportShard.objects.get(split="train").attempts == read
+
+
+def test_what_is_under_way_is_joined_as_it_is(stories: str, owner: User, colleague: User) -> None:
+    downloading(stories, created_by=owner, text_column="text")
+
+    job = downloading(stories, created_by=colleague)
+
+    assert (job.created_by, job.dataset.text_column) == (owner, "text")
 
 
 def test_a_dataset_that_is_deleted_while_it_downloads_leaves_nothing(hub: Hub) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from datasets_app import looking_up
 from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
+from datasets_app.jobs import Status
 from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset
 from datasets_app.templatetags.figures import size
@@ -193,6 +194,19 @@ def test_the_same_request_leads_to_what_is_there(as_owner: Client, as_colleague:
 
     assert second["Location"] == first
     assert "This is here already" in text_of(as_colleague, first)
+
+
+def test_a_colleague_sets_going_what_somebody_has_cancelled(as_owner: Client, as_colleague: Client) -> None:
+    sent = {"name": "mine", "splits": ["test"]}
+    address = as_owner.post(asked(as_owner, "lab/stories"), sent)["Location"]
+    Download.objects.get().cancel(None)
+
+    response = as_colleague.post(asked(as_colleague, "lab/stories"), {**sent, "name": "theirs"})
+
+    assert response["Location"] == address
+    assert "mine was begun before and had stopped: it goes on as you chose" in text_of(as_colleague, address)
+    assert "Cancel" in text_of(as_colleague, address)
+    assert Download.objects.get().status == Status.QUEUED
 
 
 def stored(user: User, value: str) -> str:

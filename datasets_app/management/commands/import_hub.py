@@ -43,7 +43,7 @@ class Command(YardCommand):
         token = HubToken.objects.find(options["token_id"], None) if options["token_id"] else None
         listing = looked_up(options, token)
         held = uuid.uuid4()
-        dataset, is_new = download_dataset(
+        dataset, _ = download_dataset(
             listing,
             options["name"] or free_name(listing["name"]),
             options["split"] or [split["name"] for split in listing["splits"]],
@@ -55,7 +55,7 @@ class Command(YardCommand):
             hold={} if options["detach"] else {"hold_token": held, "held_until": from_now(HOLD)},
         )
         if not options["detach"]:
-            do_here(dataset, held if is_new else None)
+            do_here(dataset, held)
         facts = dataset_facts(Dataset.objects.get(pk=dataset.pk))
         if facts["failure"]:
             self.stderr.write(facts["failure"])
@@ -72,19 +72,14 @@ def looked_up(options: dict[str, Any], token: HubToken | None) -> dict[str, Any]
     return dict(answer["listing"])
 
 
-def do_here(dataset: Dataset, held: uuid.UUID | None) -> None:
-    """What is left of it: the download, then the import; what failed before is tried again.
-
-    JobError if another process is at it.
-    """
+def do_here(dataset: Dataset, held: uuid.UUID) -> None:
+    """What is left of it: the download, then the import. JobError if another process is at it."""
     steps: list[tuple[type[Job], Work]] = [(Download, DownloadWork()), (Import, ImportWork())]
     for model, work in steps:
         job = model._default_manager.filter(**{"dataset": dataset}).first()
-        if job is None or job.status == Status.READY:
+        if job is None or not job.is_unfinished:
             continue
-        if job.is_retriable:
-            job.requeue(None)
-        token = held if held and model is Download else job.hold()
-        if token is None:
+        if token := held if job.hold_token == held else job.hold():
+            run_here(job, work, token)
+        elif model._default_manager.unfinished().filter(pk=job.pk).exists():
             raise JobError(f"{job} is being done by another process.", "Wait for it, or cancel it.")
-        run_here(job, work, token)
