@@ -289,6 +289,18 @@ def test_a_command_uses_a_token_by_its_id(lab: Lab) -> None:
     assert (done["status"], done["rows"]) == ("ready", 100)
 
 
+def test_a_command_goes_on_with_what_failed_although_workers_wait_for_work(lab: Lab) -> None:
+    repository, file = lab.add(rows=100)
+    told = [lab.stack.manage("import_hub", repository, "--text-column", "nope", fails=True) for _ in range(3)]
+    fetched = len(lab.hub.asked_for(file))
+
+    done = lab.stack.manage("import_hub", repository, "--text-column", "text")
+
+    assert [each["failure"][:28] for each in told] == ["There is no text column nope"] * 3
+    assert (done["status"], done["text_column"]) == ("ready", "text")
+    assert len(lab.hub.asked_for(file)) == fetched
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
