@@ -1,12 +1,14 @@
 """Adding a dataset: send the files, look at their first rows, import; and again with changes where that failed."""
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,7 +17,7 @@ from datasets_app import races, sending, server_files, storage, uploads
 from datasets_app.access import CONTROL, can
 from datasets_app.creating import create_dataset, replace_dataset
 from datasets_app.errors import JobError
-from datasets_app.forms import ImportForm, ReadingForm, ServerFilesForm, UploadForm, proposed_name
+from datasets_app.forms import ImportForm, ReadingForm, RowsForm, ServerFilesForm, UploadForm, proposed_name
 from datasets_app.hub_forms import LookUpForm
 from datasets_app.importing import TEXT_TYPES, how_to_read
 from datasets_app.job_views import too_late
@@ -100,12 +102,28 @@ def change(request: Request, job_id: uuid.UUID) -> HttpResponseBase:
         return replaced(request, failed) or too_late(request, job_id, "change", JobError("There is no such import."))
     if failed.status not in RETRIABLE:
         return overtaken(request, failed)
-    if failed.upload is None:
-        raise Http404("Its files were not uploaded.")
-    return choose(request, failed.upload, failed)
+    if failed.upload:
+        return choose(request, failed.upload, failed)
+    if failed.dataset.source == Dataset.Source.HUB:
+        return choose(request, Downloaded.by(failed), failed)
+    raise Http404("Its files were not uploaded.")
 
 
-def choose(request: Request, upload: Upload, failed: Import | None = None) -> HttpResponseBase:
+@dataclass
+class Downloaded:
+    """The files of the Hub that an import reads, as an upload has its own."""
+
+    files: list[dict[str, Any]]
+
+    @classmethod
+    def by(cls, job: Import) -> Self:
+        return cls(list(job.shards.order_by("index").values("name", "path", "split", "kind", bytes=F("bytes_total"))))
+
+    def path(self, file: dict[str, Any]) -> Path:
+        return Path(file["path"])
+
+
+def choose(request: Request, upload: Upload | Downloaded, failed: Import | None = None) -> HttpResponseBase:
     """What is to become of the upload; of what `failed` the choices are there to be changed."""
     options = wanted_options(request, failed)
     previews = uploads.previews(upload, how_to_read(options))
@@ -116,7 +134,8 @@ def choose(request: Request, upload: Upload, failed: Import | None = None) -> Ht
             return redirect(dataset)
         if failed and form.is_valid():  # nothing is wrong with the choices
             return change(request, failed.pk)
-    context = {"section": "datasets", "upload": upload, "previews": previews, "form": form, "failed": failed}
+    context: dict[str, Any] = {"section": "datasets", "upload": upload, "previews": previews}
+    context |= {"form": form, "failed": failed}
     context["is_readable"] = not any(preview.problem for preview in previews)
     context["hidden_files"] = upload.files[uploads.PREVIEWED_FILES :]
     context["redrawn"] = wants_fragment(request)
@@ -160,11 +179,14 @@ def wanted_options(request: Request, failed: Import | None) -> dict[str, Any]:
 
 
 def import_form(
-    request: Request, upload: Upload, previews: list[uploads.Preview], options: dict[str, Any], failed: Import | None
-) -> ImportForm:
+    request: Request,
+    upload: Upload | Downloaded,
+    previews: list[uploads.Preview],
+    options: dict[str, Any],
+    failed: Import | None,
+) -> RowsForm:
     columns = list(dict.fromkeys(name for seen in previews for name, kind in seen.columns if kind in TEXT_TYPES))
     initial: dict[str, Any] = {
-        "name": proposed_name(upload.files),
         "text_column": next((seen.text_column for seen in previews if seen.text_column), ""),
         "text_rows": options["text"],
         "bad_rows": 0,
@@ -172,11 +194,15 @@ def import_form(
     }
     if failed:
         initial |= earlier_choices(failed)
+    else:
+        initial["name"] = proposed_name(upload.files)
     # what has been typed already comes along when the preview is drawn again
     initial |= {name: value for name, value in request.GET.items() if name == "name" or name.startswith("split_")}
     if request.GET.get("text_column") in columns:
         initial["text_column"] = request.GET["text_column"]
     data = request.POST if request.method == "POST" else None
+    if isinstance(upload, Downloaded):  # it keeps its name and its splits
+        return RowsForm(data, files=upload.files, columns=columns, initial=initial)
     replaced = failed.dataset if failed else None
     return ImportForm(data, files=upload.files, columns=columns, initial=initial, replaced=replaced)
 
@@ -187,8 +213,13 @@ def earlier_choices(failed: Import) -> dict[str, Any]:
     return {"name": failed.dataset.name, "text_column": failed.dataset.text_column, **of_files}
 
 
-def start_import(form: ImportForm, upload: Upload, request: Request, failed: Import | None) -> Dataset | None:
+def start_import(
+    form: RowsForm, upload: Upload | Downloaded, request: Request, failed: Import | None
+) -> Dataset | None:
     """None if the form has an error now, or somebody was faster with what failed."""
+    if not isinstance(form, ImportForm) or not isinstance(upload, Upload):
+        assert failed, "what came from the Hub has been imported in vain"
+        return go_on(form, request, failed)
     files = [
         {**file, "path": str(upload.path(file)), "split": split}
         for file, split in zip(upload.files, form.splits, strict=True)
@@ -206,3 +237,10 @@ def start_import(form: ImportForm, upload: Upload, request: Request, failed: Imp
     except JobError as error:
         form.add_error("name", f"{error} {error.advice}")
         return None
+
+
+def go_on(form: RowsForm, request: Request, failed: Import) -> Dataset | None:
+    """None if somebody was faster."""
+    first_rows = {name: value for name, value in failed.options.items() if name == "rows"}
+    is_ours = failed.change(request.user, form.cleaned_data["text_column"], form.options | first_rows)
+    return failed.dataset if is_ours else None

@@ -111,7 +111,7 @@ def download_dataset(
     """A dataset with its queued download. The same request joins the one that is there, whatever it is called.
 
     `listing` is a DatasetListing as a dictionary. `fields`: created_by, token, text_column, rows (of each split, None
-    for all), hold. JobError if the name is taken or the disk too small.
+    for all), options (how the files are read), hold. JobError if the name is taken or the disk too small.
     """
     check_name(name)
     check_splits(set(splits))
@@ -161,7 +161,8 @@ def go_on(job: Download, user: "User | None", text_column: str, token: HubToken 
 
 
 def import_options(fields: dict[str, Any]) -> dict[str, Any]:
-    return {"rows": fields["rows"]} if fields.get("rows") else {}
+    options: dict[str, Any] = fields.get("options") or {}
+    return options | ({"rows": fields["rows"]} if fields.get("rows") else {})
 
 
 def queued(listing: dict[str, Any], name: str, files: list[SplitFile], key: str, fields: dict[str, Any]) -> Download:
@@ -198,13 +199,19 @@ def same(key: str) -> Dataset | None:
 
 
 def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[SplitFile]:
-    """With the split of each, in the order of the listing. JobError for a split that is not there."""
+    """With the split of each, in the order of the listing. Empty ones are left out, as they have no rows.
+
+    JobError for a split that is not there, or has nothing else.
+    """
     known = [split["name"] for split in listing["splits"]]
     if missing := [split for split in splits if split not in known]:
         raise JobError(f"{listing['name']} has no split called {missing[0]}.", f"Choose among {', '.join(known)}.")
     if not splits:
         raise JobError("No split is chosen.", f"Choose among {', '.join(known)}.")
-    return [(split["name"], file) for split in listing["splits"] if split["name"] in splits for file in split["files"]]
+    chosen = [split for split in listing["splits"] if split["name"] in splits]
+    if empty := [split["name"] for split in chosen if not any(file["bytes"] for file in split["files"])]:
+        raise JobError(f"Every file of the split {empty[0]} is empty.", "Leave it out.")
+    return [(split["name"], file) for split in chosen for file in split["files"] if file["bytes"]]
 
 
 def check_room(wanted: int) -> None:

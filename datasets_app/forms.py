@@ -249,22 +249,13 @@ class ReadingForm(forms.Form):
         }
 
 
-class ImportForm(ReadingForm):
-    """What becomes of an upload: the dataset's name, its text column, the split of each file."""
+class RowsForm(ReadingForm):
+    """What is a row of these files, and which of its columns is the text."""
 
-    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
     text_column = forms.ChoiceField(required=False, label="Text column")
 
-    def __init__(
-        self,
-        *args: Any,
-        files: list[dict[str, Any]],
-        columns: list[str],
-        replaced: Dataset | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, files: list[dict[str, Any]], columns: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.files_sent, self.replaced = files, replaced
         column = self.fields["text_column"]
         assert isinstance(column, forms.ChoiceField)
         column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
@@ -272,6 +263,21 @@ class ImportForm(ReadingForm):
         for name, concerned in CONCERNED.items():
             if not kinds & concerned:
                 del self.fields[name]
+
+    @property
+    def is_read_wrong(self) -> bool:
+        """There is an error in how the files are to be read."""
+        return any(name in self.errors for name in ("text_rows", *CHOICES_OF_READING))
+
+
+class ImportForm(RowsForm):
+    """What becomes of an upload: the dataset's name, its text column, the split of each file."""
+
+    name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
+
+    def __init__(self, *args: Any, files: list[dict[str, Any]], replaced: Dataset | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, files=files, **kwargs)
+        self.files_sent, self.replaced = files, replaced
         for number, file in enumerate(files):
             self.fields[f"split_{number}"] = forms.CharField(
                 label=f"Split of {file['name']}",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from datasets_app.errors import JobError
-from datasets_app.forms import NAME_IT
+from datasets_app.forms import NAME_IT, RowsForm
 from datasets_app.hub_tokens import HubToken
 from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
 from datasets_app.ingest.hub.remote import DATASET, MODEL
@@ -63,11 +63,10 @@ class LookUpForm(forms.Form):
             raise forms.ValidationError(f"{error} {error.advice}") from error
 
 
-class DownloadForm(forms.Form):
+class DownloadForm(RowsForm):
     """What of the dataset is to come, and what it will be called."""
 
     name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
-    text_column = forms.ChoiceField(required=False, label="Text column")
     rows = forms.IntegerField(
         required=False,
         min_value=1,
@@ -80,12 +79,11 @@ class DownloadForm(forms.Form):
     )
 
     def __init__(self, question: LookUp, columns: list[str], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        splits, column = self.fields["splits"], self.fields["text_column"]
+        listed = question.listing["splits"]
+        super().__init__(*args, files=[file for split in listed for file in split["files"]], columns=columns, **kwargs)
+        splits = self.fields["splits"]
         assert isinstance(splits, forms.MultipleChoiceField)
-        assert isinstance(column, forms.ChoiceField)
-        splits.choices = [(split["name"], split["name"]) for split in question.listing["splits"]]
-        column.choices = [*((name, name) for name in columns), ("", "Choose for me")]
+        splits.choices = [(split["name"], split["name"]) for split in listed]
 
 
 def free_name(repository: str) -> str:

@@ -17,6 +17,7 @@ from datasets_app.downloading import Outcome, download_dataset
 from datasets_app.errors import JobError
 from datasets_app.hub_forms import DownloadForm, LookUpForm, free_name
 from datasets_app.importing import TEXT_TYPES
+from datasets_app.ingest.options import TextRows
 from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Worker
 from datasets_app.page import Request, by_htmx, wants_fragment
@@ -116,6 +117,8 @@ def download_form(request: Request, question: LookUp, seen: dict[str, Any]) -> D
     initial = {
         "name": free_name(question.repository),
         "text_column": seen.get("text_column") or "",
+        "text_rows": TextRows.LINES.value,
+        "bad_rows": 0,
         "splits": [split["name"] for split in question.listing["splits"]],
     }
     return DownloadForm(question, seen["texts"], request.POST if request.method == "POST" else None, initial=initial)
@@ -134,6 +137,7 @@ def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | N
             token=question.token,
             text_column=chosen["text_column"],
             rows=chosen["rows"],
+            options=form.options,
         )
     except JobError as error:
         form.add_error("name", f"{error} {error.advice}")

@@ -227,6 +227,11 @@ class Job(models.Model):
         return self.status in RETRIABLE
 
     @property
+    def has_choices(self) -> bool:
+        """Which may be changed for a retry, on a page of its own."""
+        return False
+
+    @property
     def elapsed(self) -> timedelta:
         running = timezone.now() - self.running_since if self.running_since else timedelta()
         return self.active_time + max(running, timedelta())

@@ -178,6 +178,10 @@ class Import(Job):
     def get_absolute_url(self) -> str:
         return self.dataset.get_absolute_url()
 
+    @property
+    def has_choices(self) -> bool:
+        return self.upload_id is not None or self.dataset.source == Dataset.Source.HUB
+
     def change(self, actor: "User | None", text_column: str, options: dict[str, Any], **fields: Any) -> bool:
         """Retry with other choices. Files that would be read in another way are read again.
 

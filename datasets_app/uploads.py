@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
@@ -23,6 +23,14 @@ PREVIEW_ROWS = 6
 PREVIEW_MEMORY_BYTES = 1 << 30
 PREVIEW_SECONDS = 20.0
 INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class Files(Protocol):
+    """An upload, or what stands in for one."""
+
+    files: list[dict[str, Any]]
+
+    def path(self, file: dict[str, Any]) -> Path: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ def take(file: TemporaryUploadedFile, target: Path) -> None:
     storage.publish(source, target)
 
 
-def previews(upload: Upload, options: dict[str, Any]) -> list[Preview]:
+def previews(upload: Files, options: dict[str, Any]) -> list[Preview]:
     """Of the first few files; the others are of the same kind, or the import says so."""
     child = Child("datasets_app.ingest.child", memory_limit_bytes=PREVIEW_MEMORY_BYTES, silence_seconds=PREVIEW_SECONDS)
     try:
@@ -80,7 +88,7 @@ def previews(upload: Upload, options: dict[str, Any]) -> list[Preview]:
         child.close()
 
 
-def preview(child: Child, upload: Upload, file: dict[str, Any], options: dict[str, Any]) -> Preview:
+def preview(child: Child, upload: Files, file: dict[str, Any], options: dict[str, Any]) -> Preview:
     request = {
         "do": "preview",
         "path": str(upload.path(file)),

@@ -8,12 +8,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from datasets_app import looking_up
+from datasets_app.downloading import DownloadWork
 from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
+from datasets_app.importing import ImportWork
 from datasets_app.jobs import Status
 from datasets_app.lookups import LookUp
-from datasets_app.models import Dataset
+from datasets_app.models import Dataset, Import
 from datasets_app.templatetags.figures import size
+from tests import real
 from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples
 from tests.hub.server import Hub
 
@@ -153,7 +156,7 @@ def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:
     assert response["Location"] == dataset.get_absolute_url()
     assert (dataset.name, dataset.created_by, dataset.text_column) == ("mine", owner, "text")
     assert [(shard.split, shard.name) for shard in job.shards.all()] == [("test", "data/test-00000-of-00001.parquet")]
-    assert job.import_options == {"rows": 7}
+    assert job.import_options == {"rows": 7, "text": "lines"}
     said = text_of(as_owner, dataset.get_absolute_url())
     assert "Download" in said
     assert f"lab/stories {job.commit[:7]}" in said
@@ -207,6 +210,90 @@ def test_a_colleague_sets_going_what_somebody_has_cancelled(as_owner: Client, as
     assert "mine was begun before and had stopped: it goes on as you chose" in text_of(as_colleague, address)
     assert "Cancel" in text_of(as_colleague, address)
     assert Download.objects.get().status == Status.QUEUED
+
+
+RAGGED = b"text,id\n" + b"a story,1\n" * 50 + b"one,field,too many\n"
+
+
+def ragged(client: Client, hub: Hub) -> Import:
+    """An import that a row of its file makes fail."""
+    hub.add("lab/ragged", {"train.csv": RAGGED})
+    client.post(asked(client, "lab/ragged"), {"name": "mine", "splits": ["train"]})
+    real.work_off(DownloadWork())
+    real.work_off(ImportWork())
+    return Import.objects.get(status=Status.FAILED)
+
+
+def test_how_the_files_are_read_is_chosen_before_the_download(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/ragged", {"train.csv": RAGGED.replace(b",", b";").replace(b"a story", "über".encode("latin-1"))})
+    address = asked(as_owner, "lab/ragged")
+    shown = text_of(as_owner, address)
+
+    how = {"bad_rows": "1", "delimiter": "semicolon", "encoding": "latin-1", "header": "yes"}
+    as_owner.post(address, {"name": "mine", "splits": ["train"], **how})
+    real.work_off(DownloadWork())
+    real.work_off(ImportWork())
+
+    dataset = Dataset.objects.get()
+    assert "How to read the files" in shown
+    assert "JSON layout" not in shown
+    assert (dataset.is_ready, dataset.rows, dataset.rows_set_aside) == (True, 50, 1)
+
+
+def test_a_failed_import_from_the_hub_is_tried_again_with_changes(as_owner: Client, hub: Hub) -> None:
+    failed = ragged(as_owner, hub)
+    address = f"/jobs/{failed.pk}/change/"
+    fetched = len(hub.asked_for("train.csv"))
+    card, form = (as_owner.get(page).content.decode() for page in ("/", f"{address}?bad_rows=1"))
+
+    response = as_owner.post(address, {"text_column": "text", "bad_rows": "1"})
+    real.work_off(ImportWork())
+
+    dataset = Dataset.objects.get()
+    assert f'href="{address}">Retry with changes</a>' in card
+    assert "a story" in form
+    assert 'name="name"' not in form
+    assert response["Location"] == dataset.get_absolute_url()
+    assert (dataset.import_job.pk, dataset.is_ready, dataset.rows) == (failed.pk, True, 50)
+    assert len(hub.asked_for("train.csv")) == fetched
+
+
+def test_asking_again_with_other_choices_is_a_retry_with_changes(as_owner: Client, hub: Hub) -> None:
+    failed = ragged(as_owner, hub)
+
+    again = {"name": "other", "splits": ["train"], "bad_rows": "1"}
+    as_owner.post(asked(as_owner, "lab/ragged"), again)
+    real.work_off(ImportWork())
+
+    assert (Import.objects.get().pk, Dataset.objects.get().rows) == (failed.pk, 50)
+
+
+def test_files_that_would_be_read_in_another_way_are_read_again(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/two", {"train-0.csv": b"text;id\na;1\n", "train-1.csv": b"text|id\nb|2\n"})
+    as_owner.post(asked(as_owner, "lab/two"), {"name": "mine", "splits": ["train"], "delimiter": "semicolon"})
+    real.work_off(DownloadWork())
+    real.work_off(ImportWork())
+    failed = Import.objects.get(status=Status.FAILED)
+
+    as_owner.post(f"/jobs/{failed.pk}/change/", {"delimiter": "comma", "header": "no"})
+    failed.refresh_from_db()
+    waiting = failed.shards.filter(state="waiting", processed=0, files=[]).count()
+    real.work_off(ImportWork())
+
+    dataset = Dataset.objects.get()
+    assert (failed.status, failed.bytes_mark, waiting) == (Status.QUEUED, 0, 2)
+    assert (len(dataset.columns), dataset.rows) == (1, 4)
+
+
+def test_an_empty_file_among_others_is_left_out(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/some", {"train-0.csv": b"text\na story\n", "train-1.csv": b"", "test.csv": b""})
+
+    address = asked(as_owner, "lab/some")
+    refused = as_owner.post(address, {"name": "mine", "splits": ["train", "test"]})
+    as_owner.post(address, {"name": "mine", "splits": ["train"]})
+
+    assert "Every file of the split test is empty." in refused.content.decode()
+    assert [shard.name for shard in Download.objects.get().shards.all()] == ["train-0.csv"]
 
 
 def stored(user: User, value: str) -> str:

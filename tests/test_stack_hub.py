@@ -281,6 +281,16 @@ def test_a_command_takes_a_revision_and_leaves_the_rest_to_the_workers(lab: Lab)
     assert "100 rows" in lab.client.get(f"/datasets/{told['id']}/")
 
 
+def test_a_command_says_how_the_files_are_read(lab: Lab) -> None:
+    lab.hub.add("lab/ragged", {"train.csv": b"text,id\n" + b"a story,1\n" * 9 + b"b,2,3\n"})
+    told = lab.stack.manage("import_hub", "lab/ragged", fails=True)
+
+    done = lab.stack.manage("import_hub", "lab/ragged", "--bad-rows", "1", "--no-header")
+
+    assert "train.csv" in told["failure"]
+    assert (done["id"], done["status"], done["rows"]) == (told["id"], "ready", 10)
+
+
 def test_a_command_uses_a_token_by_its_id(lab: Lab) -> None:
     token = lab.token("of a command", TOKEN_READER)
 

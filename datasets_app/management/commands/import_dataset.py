@@ -1,4 +1,3 @@
-import argparse
 import os
 import uuid
 from argparse import ArgumentParser
@@ -10,8 +9,8 @@ from datasets_app.creating import create_dataset
 from datasets_app.errors import JobError
 from datasets_app.importing import ImportWork
 from datasets_app.ingest.kinds import kind_of
-from datasets_app.ingest.options import Delimiter, Encoding, Layout
 from datasets_app.jobs import HOLD, Status, from_now
+from datasets_app.management import reading
 from datasets_app.management.describe import dataset_facts
 from datasets_app.management.running import run_here
 from datasets_app.management.yard import YardCommand
@@ -27,25 +26,7 @@ class Command(YardCommand):
         super().add_arguments(parser)
         parser.add_argument("name")
         parser.add_argument("files", nargs="+", metavar="FILE[:SPLIT]")
-        parser.add_argument(
-            "--text-column", default="", help="the column to tokenize; by default the one with most text"
-        )
-        parser.add_argument(
-            "--text-rows", choices=["lines", "file"], default="lines", help="what a row of a .txt file is"
-        )
-        parser.add_argument("--delimiter", choices=list(Delimiter), help="by default the one that is detected")
-        parser.add_argument(
-            "--header",
-            action=argparse.BooleanOptionalAction,
-            help="whether the first row of a .csv or .tsv file names the columns; by default it is detected",
-        )
-        parser.add_argument("--encoding", choices=list(Encoding), help="by default the one that is detected")
-        parser.add_argument(
-            "--layout", choices=list(Layout), help="how the objects of a JSON file follow each other; detected"
-        )
-        parser.add_argument(
-            "--bad-rows", type=int, default=0, metavar="N", help="set aside up to so many bad rows; by default none"
-        )
+        reading.add_arguments(parser)
         parser.add_argument("--detach", action="store_true", help="leave it to the running workers")
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
@@ -57,7 +38,7 @@ class Command(YardCommand):
             Dataset.Source.SERVER,
             files,
             text_column=options["text_column"],
-            options=reading(options),
+            options=reading.chosen(options),
             hold=hold,
         )
         if options["detach"]:
@@ -78,15 +59,6 @@ class Command(YardCommand):
             forget(dataset)
             raise JobError(job.failure or f"The import was {job.status}.", job.advice)
         return dataset_facts(dataset), True
-
-
-def reading(options: dict[str, Any]) -> dict[str, Any]:
-    """As an import keeps them: what is left open is not among them."""
-    header = {True: "yes", False: "no"}.get(options["header"])
-    chosen = {name: options[name] for name in ("delimiter", "encoding", "layout", "bad_rows")}
-    return {"text": options["text_rows"]} | {
-        name: value for name, value in (chosen | {"header": header}).items() if value
-    }
 
 
 def forget(dataset: Dataset) -> None:

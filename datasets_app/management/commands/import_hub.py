@@ -15,6 +15,7 @@ from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
 from datasets_app.jobs import HOLD, Job, Status, from_now
 from datasets_app.looking_up import ask_hub
 from datasets_app.lookups import LookUp
+from datasets_app.management import reading
 from datasets_app.management.describe import dataset_facts
 from datasets_app.management.running import run_here
 from datasets_app.management.yard import YardCommand
@@ -34,7 +35,7 @@ class Command(YardCommand):
         parser.add_argument("--rows", type=int, default=None, metavar="N", help="only the first N rows of each split")
         parser.add_argument("--token-id", default=None, metavar="ID", help="of a token as list_tokens shows it")
         parser.add_argument("--name", default="", help="of the dataset; by default that of the repository")
-        parser.add_argument("--text-column", default="", help="by default the one with most text")
+        reading.add_arguments(parser)
         parser.add_argument("--detach", action="store_true", help="leave it to the running workers")
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
@@ -52,6 +53,7 @@ class Command(YardCommand):
             token=token,
             text_column=options["text_column"],
             rows=options["rows"],
+            options=reading.chosen(options),
             hold={} if options["detach"] else {"hold_token": held, "held_until": from_now(HOLD)},
         )
         if not options["detach"]:
