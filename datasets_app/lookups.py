@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 
 from datasets_app import wakeups
 from datasets_app.fields import MaskedTextField
@@ -106,11 +108,25 @@ class LookUp(models.Model):
         return mine.update(state=self.State.ASKING, asked_at=Now()) > 0
 
     def settle(self, answer: dict[str, Any]) -> None:
-        LookUp.objects.filter(pk=self.pk).update(state=self.State.ANSWERED, answer=answer)
+        """Unless it was refused meanwhile."""
+        mine = LookUp.objects.filter(pk=self.pk).exclude(state=self.State.REFUSED)
+        mine.update(state=self.State.ANSWERED, answer=answer)
 
     def refuse(self, failure: str, advice: str, kind: str = "") -> None:
         why = {"failure": failure, "advice": advice, "kind": kind}
         LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, **why)
+
+
+@receiver(pre_delete, sender=HubToken)
+def refuse_without_token(instance: HubToken, **kwargs: Any) -> None:
+    """What was asked with a token is not asked without it, and nothing is done with the answer."""
+    asked = LookUp.objects.filter(token=instance).exclude(state=LookUp.State.REFUSED)
+    asked.exclude(of=LookUp.Of.FILES, state=LookUp.State.ANSWERED).update(
+        state=LookUp.State.REFUSED,
+        kind="token_deleted",
+        failure="The token that this was asked with is deleted.",
+        advice="Choose another one, and look it up again.",
+    )
 
 
 ACTORS = {LookUp.Of.DATASET: "look_up", LookUp.Of.TOKENIZER: "look_up", LookUp.Of.FILES: "fetch_tokenizers"}

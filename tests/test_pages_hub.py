@@ -347,6 +347,27 @@ def test_a_token_opens_what_is_gated(as_owner: Client, owner: User) -> None:
     assert Download.objects.get().token_id == HubToken.objects.get().pk
 
 
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_without_the_token_that_it_was_asked_with_nothing_is_asked_or_begun(
+    as_owner: Client, owner: User, hub: Hub, is_answered: bool
+) -> None:
+    sent = {"repository": "lab/gated", "token": stored(owner, TOKEN_READER)}
+    address = as_owner.post("/datasets/hub/", sent)["Location"]
+    if is_answered:
+        looking_up.answer_all()
+    asked_before = len(hub.log)
+
+    HubToken.objects.all().delete()
+    looking_up.answer_all()
+    response = as_owner.post(address, {"name": "mine", "splits": ["train"]})
+
+    said = response.content.decode()
+    assert "The token that this was asked with is deleted." in said
+    assert "Look it up again" in said
+    assert len(hub.log) == asked_before
+    assert not Dataset.objects.exists()
+
+
 def test_nobody_else_sees_an_answer_or_uses_a_token(as_owner: Client, owner: User, as_colleague: Client) -> None:
     address = asked(as_owner, "lab/stories")
 
