@@ -46,7 +46,7 @@ class LookUpForm(forms.Form):
         self.of = of
         field = self.fields["token"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = HubToken.objects.of(user)
+        field.queryset = HubToken.objects.of(user).untaken()
         field.label_from_instance = lambda obj: f"{obj.name} ({obj.shown})"  # type: ignore[method-assign]
         field.error_messages["invalid_choice"] = "This token is not there any more. Choose another one."
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.views.decorators.debug import sensitive_variables
 
 from datasets_app import masking
 from datasets_app.errors import JobError
-from datasets_app.jobs import from_now
+from datasets_app.jobs import Status, from_now
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -45,9 +45,16 @@ class HubTokenQuerySet(models.QuerySet["HubToken"]):
         except (ValidationError, self.model.DoesNotExist):
             raise JobError("There is no such token.", "See yours under Hub tokens, or with list_tokens.") from None
 
+    def untaken(self) -> Self:
+        """Without those for one download that an unfinished download has."""
+        from datasets_app.downloads import Download  # which imports this module
+
+        wanting = Download.objects.visible().exclude(status=Status.READY).filter(token=OuterRef("pk"))
+        return self.exclude(Exists(wanting), kept=False)
+
     def release(self, token_id: uuid.UUID) -> None:
-        """The download that used it has ended: what was meant for this one goes for good."""
-        self.filter(pk=token_id, kept=False).delete()
+        """What used it has ended: if it was meant for that alone it goes for good."""
+        self.untaken().filter(pk=token_id, kept=False).delete()
 
     def left_behind(self) -> Self:
         long_ago = from_now(-LEFT_BEHIND)
@@ -71,7 +78,7 @@ class HubToken(models.Model):
     name = models.CharField(max_length=NAME_LENGTH)
     last4 = models.CharField("ends with", max_length=SHOWN)
     ciphertext = models.BinaryField()
-    # Else it is for one download, and goes when that has ended.
+    # Else it is for one download, of a dataset or a tokenizer, and goes when that has ended.
     kept = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -12,6 +12,7 @@ from datasets_app.cards import load_ids
 from datasets_app.downloading import DownloadWork, Outcome, download_dataset
 from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
+from datasets_app.hub_forms import LookUpForm
 from datasets_app.hub_tokens import HubToken
 from datasets_app.importing import ImportWork
 from datasets_app.ingest.hub.part_file import part_of
@@ -307,6 +308,25 @@ def test_a_download_whose_token_was_deleted_says_so(hub: Hub, db: None) -> None:
     real.work_off(DownloadWork())
 
     assert real.fresh(job).failure == "The token of this download has been deleted."
+
+
+def test_a_token_for_one_download_stays_until_the_last_that_has_it(hub: Hub, owner: User) -> None:
+    for name in ("lab/gated", "lab/other"):
+        hub.add(name, {"train.csv": csv_bytes(50)}, gated="manual")
+    hub.add_token(CANARY, "lab/gated", "lab/other")
+    once = HubToken.store(owner, "once", CANARY, kept=False)
+    offered_before = list(HubToken.objects.untaken())
+    jobs = [downloading(name, token=once, created_by=owner) for name in ("lab/gated", "lab/other")]
+    jobs[1].pause(owner)
+
+    real.work_off(DownloadWork())
+    there, offered = HubToken.objects.exists(), LookUpForm(owner, "dataset").fields["token"].queryset.exists()
+    real.fresh(jobs[1]).requeue(owner)
+    real.work_off(DownloadWork())
+
+    assert (offered_before, there, offered) == ([once], True, False)
+    assert [real.fresh(job).status for job in jobs] == [Status.READY, Status.READY]
+    assert not HubToken.objects.exists()
 
 
 @pytest.mark.parametrize("rows", [1, 150, 299, 300, 301, 5000])

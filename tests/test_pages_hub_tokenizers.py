@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from datasets_app import looking_up
+from datasets_app.hub_tokens import HubToken
 from datasets_app.looking_up import answer_each
 from datasets_app.lookups import LookUp
 from tests.hub.examples import add_examples, tokenizer_json
@@ -105,7 +106,7 @@ def test_the_command_takes_a_tokenizer_of_the_hub(capsys: pytest.CaptureFixture[
     ("arguments", "sentence"),
     [
         ({}, "Say where the tokenizer is"),
-        ({"hub": "lab/words", "paths": ["a.json"]}, "Say where the tokenizer is"),
+        ({"hub": "lab/words", "paths": ["a.json"]}, "Both a path and --hub are given"),
         ({"hub": "words"}, "has no owner"),
         ({"hub": "lab/nothing"}, "is not on the Hub, or it is private"),
         ({"hub": "lab/words", "revision": "v9"}, "has no revision v9"),
@@ -118,8 +119,6 @@ def test_a_command_in_vain_ends_with_one_sentence(arguments: dict[str, Any], sen
 
 
 def test_a_gated_tokenizer_comes_with_its_owner_s_token(owner: User, hub: Hub) -> None:
-    from datasets_app.hub_tokens import HubToken
-
     hub.add("lab/locked", {"tokenizer.json": tokenizer_json()}, kind="model", gated="auto")
     hub.add_token(CANARY, "lab/locked")
     stored = HubToken.store(owner, "mine", CANARY)
@@ -127,3 +126,23 @@ def test_a_gated_tokenizer_comes_with_its_owner_s_token(owner: User, hub: Hub) -
     call_command("add_tokenizer", "locked", hub="lab/locked", token_id=str(stored.pk))
 
     assert Tokenizer.objects.get().name == "locked"
+    assert HubToken.objects.get() == stored
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+def test_a_token_for_one_download_goes_with_the_tokenizer(
+    as_owner: Client, owner: User, hub: Hub, by_command: bool
+) -> None:
+    hub.add("lab/locked", {"tokenizer.json": tokenizer_json()}, kind="model", gated="auto")
+    hub.add_token(CANARY, "lab/locked")
+    once = HubToken.store(owner, "once", CANARY, kept=False)
+
+    if by_command:
+        call_command("add_tokenizer", "locked", hub="lab/locked", token_id=str(once.pk))
+    else:
+        fetching = as_owner.post(asked(as_owner, "lab/locked", token=once.pk), {"name": "locked"})["Location"]
+        work()
+        assert as_owner.get(fetching)["Location"] == "/tokenizers/"
+
+    assert Tokenizer.objects.get().name == "locked"
+    assert not HubToken.objects.exists()

@@ -4,6 +4,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from datasets_app import storage
+from datasets_app.hub_tokens import HubToken
 from datasets_app.looking_up import fetch, secret_of
 from datasets_app.lookups import LookUp
 from tokenizations.adding import add_tokenizer
@@ -19,6 +20,9 @@ def added(question: LookUp) -> dict[str, Any]:
     """Of a question for files: the answer of the one for the tokenizer, with the id of what was made of it."""
     name = question.answer["name"]
     tokenizer = add_from_hub(name, question.listing, secret_of(question), question.created_by)
+    if question.token_id:
+        LookUp.objects.filter(pk=question.pk).update(token=None)  # this one is answered, not refused with its token
+        HubToken.objects.release(question.token_id)
     return {**question.answer, "tokenizer": str(tokenizer.pk)}
 
 

@@ -32,7 +32,9 @@ class Command(YardCommand):
         parser.add_argument("--token-id", metavar="ID", help="on the Hub: of a token as list_tokens shows it")
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
-        if bool(options["paths"]) == bool(options["hub"]):
+        if options["paths"] and options["hub"]:
+            raise JobError("Both a path and --hub are given.", "Give one of them.")
+        if not options["paths"] and not options["hub"]:
             raise JobError("Say where the tokenizer is.", "Give a path, or --hub OWNER/NAME.")
         tokenizer = from_hub(options) if options["hub"] else from_paths(options["name"], options["paths"])
         early.remember(tokenizer.name, tokenizer.path)
@@ -60,6 +62,9 @@ def from_hub(options: dict[str, Any]) -> Tokenizer:
     secret = stored.reveal() if stored else None
     try:
         listing = ask_hub(LookUp.Of.TOKENIZER, repository, revision, None, secret)["listing"]
-        return add_from_hub(options["name"], listing, secret, None)
+        tokenizer = add_from_hub(options["name"], listing, secret, None)
     except ChildDied as death:
         raise JobError(f"Asking the Hub {death}.", "Try again.") from death
+    if stored:
+        HubToken.objects.release(stored.pk)
+    return tokenizer
