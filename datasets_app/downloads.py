@@ -19,6 +19,8 @@ from datasets_app.shards import FileShard
 
 NAME_LENGTH = 200
 COMMIT_LENGTH = 64
+# More than any dataset has, and what every process can count.
+MOST_ROWS = 10**12
 
 
 class Download(Job):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from datasets_app.downloads import MOST_ROWS
 from datasets_app.errors import JobError
 from datasets_app.forms import NAME_IT, RowsForm
 from datasets_app.hub_tokens import HubToken
@@ -70,6 +71,7 @@ class DownloadForm(RowsForm):
     rows = forms.IntegerField(
         required=False,
         min_value=1,
+        max_value=MOST_ROWS,
         label="Only the first rows of each split",
         error_messages={"invalid": "Enter a whole number, or leave it empty for all."},
         widget=forms.NumberInput(attrs={"placeholder": "all"}),

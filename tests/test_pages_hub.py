@@ -176,6 +176,7 @@ def test_another_configuration_is_another_question(as_owner: Client) -> None:
         ({"splits": []}, "Choose at least one split."),
         ({"name": ""}, "Give it a name."),
         ({"rows": "0"}, "greater than or equal to 1"),
+        ({"rows": "9" * 40}, "less than or equal to 1000000000000"),
         ({"splits": ["nowhere"]}, "nowhere"),
     ],
 )

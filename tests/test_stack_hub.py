@@ -317,6 +317,7 @@ def test_a_command_goes_on_with_what_failed_although_workers_wait_for_work(lab: 
         ((), 2, "required: OWNER/NAME"),
         (("../etc",), 1, "is not the name of a dataset on the Hub"),
         (("lab/stories", "--rows", "some"), 2, "invalid int value"),
+        (("lab/stories", "--rows", "9" * 40), 1, "--rows is not between 1 and 1,000,000,000,000."),
         (("lab/stories", "--split", "nowhere"), 1, "has no split called nowhere"),
         (("lab/stories", "--token-id", "none"), 1, "There is no such token."),
     ],

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from datasets_app.children import ChildDied
 from datasets_app.downloading import DownloadWork, download_dataset
-from datasets_app.downloads import Download
+from datasets_app.downloads import MOST_ROWS, Download
 from datasets_app.errors import JobError
 from datasets_app.hub_forms import free_name
 from datasets_app.hub_tokens import HubToken
@@ -39,8 +39,8 @@ class Command(YardCommand):
         parser.add_argument("--detach", action="store_true", help="leave it to the running workers")
 
     def work(self, options: dict[str, Any]) -> tuple[Any, bool]:
-        if options["rows"] is not None and options["rows"] < 1:
-            raise JobError("--rows is less than 1.", "Give at least 1, or leave it out for all.")
+        if options["rows"] is not None and not 1 <= options["rows"] <= MOST_ROWS:
+            raise JobError(f"--rows is not between 1 and {MOST_ROWS:,}.", "Leave it out for all rows.")
         token = HubToken.objects.find(options["token_id"], None) if options["token_id"] else None
         listing = looked_up(options, token)
         held = uuid.uuid4()
