@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from datasets_app import storage
@@ -20,6 +21,7 @@ from datasets_app.jobs import Job, Stage
 from datasets_app.leases import Claim
 from datasets_app.models import Dataset, Import
 from datasets_app.slots import Keep
+from datasets_app.templatetags.figures import size
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
 NOTICED_SECONDS = 1.0
 # The split of a file, and the file as `RemoteFile.to_dict` has it.
 SplitFile = tuple[str, dict[str, Any]]
+
+
+class NameTaken(JobError):
+    """By another dataset."""
 
 
 class Outcome(Enum):
@@ -118,17 +124,17 @@ def download_dataset(
     token, rows = fields.get("token"), fields.get("rows")
     assert token is None or can(fields.get("created_by"), "use", token), "a form or a command has checked it"
     files = chosen_files(listing, splits)
-    check_room(sum(file["bytes"] for _, file in files))
     key = request_key(endpoint, listing["name"], listing["sha"], listing["configuration"], splits, rows)
     if there := same(key):
         return there, joined(there, fields)
+    check_room(sum(file["bytes"] for _, file in files))
     try:
         with transaction.atomic():
             job = queued(listing, name, files, key, fields)
     except IntegrityError as error:
         if there := same(key):  # somebody was faster
             return there, Outcome.THERE
-        raise JobError(f"There is already a dataset named {name}.", "Choose another name.") from error
+        raise NameTaken(f"There is already a dataset named {name}.", "Choose another name.") from error
     if not fields.get("hold"):
         job.wake()
     return job.dataset, Outcome.NEW
@@ -149,7 +155,8 @@ def joined(dataset: Dataset, fields: dict[str, Any]) -> Outcome:
 
 
 def go_on(job: Download, user: "User | None", text_column: str, token: HubToken | None, **fields: Any) -> bool:
-    """With another token, and what has come. False, and `fields`, as of `requeue`."""
+    """With another token and what has come. False, and `fields`, as of `requeue`; JobError if the disk is too small."""
+    check_room(bytes_to_come(job.shards.all()))
     before = job.token_id
     with transaction.atomic():
         if not job.requeue(user, token=token, needs_token=token is not None, **fields):
@@ -215,10 +222,19 @@ def chosen_files(listing: dict[str, Any], splits: list[str]) -> list[SplitFile]:
 
 
 def check_room(wanted: int) -> None:
-    """JobError if the files do not fit the disk as they are; what they become needs room too."""
-    free = storage.free_bytes()
+    """JobError if so many bytes do not fit the disk, beside what other downloads have yet to bring.
+
+    What they become needs room too.
+    """
+    on_their_way = bytes_to_come(DownloadShard.objects.filter(job__in=Download.objects.visible().unfinished()))
+    free = max(storage.free_bytes() - on_their_way, 0)
     if wanted > free:
+        beside = f" beside {size(on_their_way)} of other downloads" if on_their_way else ""
         raise JobError(
-            f"The download has {wanted / 1e9:,.1f} GB, and the disk has {free / 1e9:,.1f} GB left.",
+            f"{size(wanted)} are to be downloaded, and the disk has room for {size(free)}{beside}.",
             "Free some space, or choose fewer splits.",
         )
+
+
+def bytes_to_come(shards: QuerySet[DownloadShard]) -> int:
+    return int(shards.aggregate(left=Coalesce(Sum(F("bytes_total") - F("bytes_done")), 0))["left"])

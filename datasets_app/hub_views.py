@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import reselect, reswap, retarget
 
 from datasets_app import storage
-from datasets_app.downloading import Outcome, download_dataset
+from datasets_app.downloading import NameTaken, Outcome, download_dataset
 from datasets_app.errors import JobError
 from datasets_app.hub_forms import DownloadForm, LookUpForm, free_name
 from datasets_app.importing import TEXT_TYPES
@@ -140,7 +140,7 @@ def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | N
             options=form.options,
         )
     except JobError as error:
-        form.add_error("name", f"{error} {error.advice}")
+        form.add_error("name" if isinstance(error, NameTaken) else None, f"{error} {error.advice}")
         return None
     if outcome is Outcome.RESUMED:
         said = f"{dataset.name} was begun before and had stopped: it goes on as you chose, and what has come is kept."

@@ -376,7 +376,37 @@ def test_resumed_bytes_are_part_of_no_rate(hub: Hub) -> None:
 def test_a_download_that_does_not_fit_the_disk_is_refused(stories: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "free_bytes", lambda: 10)
 
-    with pytest.raises(JobError, match=r"the disk has 0\.0 GB left"):
+    with pytest.raises(JobError, match=r"kB are to be downloaded, and the disk has room for 10 bytes\."):
         downloading(stories)
 
     assert not Dataset.objects.exists()
+
+
+def test_what_others_have_yet_to_bring_is_not_free(hub: Hub, stories: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.add("lab/other", {"train.csv": csv_bytes(50)})
+    first = downloading("lab/other")
+    needed = listed(stories)["download_bytes"]
+    monkeypatch.setattr(storage, "free_bytes", lambda: needed + first.bytes_total - 1)
+
+    with pytest.raises(JobError, match="of other downloads"):
+        downloading(stories)
+    first.cancel(None)
+
+    assert downloading(stories).status == Status.QUEUED
+
+
+def test_what_is_here_already_needs_no_room(stories: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = downloading(stories)
+    slot = Slot(DownloadWork())
+    slot.work_once()
+    slot.close()
+    left = sum(shard.bytes_total for shard in job.shards.exclude(state="done"))
+    monkeypatch.setattr(storage, "free_bytes", lambda: 0)
+    assert downloading(stories) == job
+    real.fresh(job).cancel(None)
+
+    with pytest.raises(JobError, match="has room for 0 bytes"):
+        downloading(stories)
+    monkeypatch.setattr(storage, "free_bytes", lambda: left)
+
+    assert downloading(stories).status == Status.QUEUED

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from datasets_app import looking_up
+from datasets_app import looking_up, storage
 from datasets_app.downloading import DownloadWork
 from datasets_app.downloads import Download
 from datasets_app.hub_tokens import HubToken
@@ -16,7 +16,7 @@ from datasets_app.jobs import Status
 from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Import
 from datasets_app.templatetags.figures import size
-from tests import real
+from tests import factories, real
 from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples
 from tests.hub.server import Hub
 
@@ -188,6 +188,20 @@ def test_a_wrong_choice_is_told_and_nothing_begins(as_owner: Client, wrong: dict
     assert response.status_code == 422
     assert sentence in response.content.decode()
     assert not Dataset.objects.exists()
+
+
+def test_only_what_is_wrong_with_the_name_is_told_at_the_name(
+    as_owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.queued_dataset("taken")
+    address = asked(as_owner, "lab/stories")
+
+    at_name = as_owner.post(address, {"name": "taken", "splits": ["test"]}).context["form"].errors
+    monkeypatch.setattr(storage, "free_bytes", lambda: 0)
+    at_head = as_owner.post(address, {"name": "mine", "splits": ["test"]}).context["form"].errors
+
+    assert at_name == {"name": ["There is already a dataset named taken. Choose another name."]}
+    assert list(at_head) == ["__all__"]
 
 
 def test_the_same_request_leads_to_what_is_there(as_owner: Client, as_colleague: Client) -> None:
