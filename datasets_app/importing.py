@@ -180,6 +180,9 @@ def chosen_text_column(dataset: Dataset, columns: list[list[str]], parts: list[d
     asked = dataset.text_column
     if not asked and not sizes and any(is_messages(kind) for _, kind in columns):
         return ""
+    nulls = [name for name, kind in columns if kind == "null"]
+    if asked in nulls or (nulls and not asked and not sizes):
+        raise JobError(f"The column {asked or nulls[0]} is null in every row.", "Choose a column with text in it.")
     if not sizes or (asked and asked not in sizes):
         wanted = f"no text column {asked}" if asked else "no column of text"
         names = ", ".join(name for name, _ in columns)

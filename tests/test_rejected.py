@@ -86,6 +86,8 @@ def test_a_recount_keeps_what_was_set_aside(tmp_path):
 @pytest.mark.parametrize(
     ("content", "column", "said"),
     [
+        ('{"id": 1, "text": null}\n', "text", "The column text is null in every row."),
+        ('{"id": 1, "text": null}\n', "", "The column text is null in every row."),
         ("id,text\n1,\n2,\n", "text", "The column text is empty in every row."),
         ("id,text\n1,a\n", "words", "There is no text column words in 0.csv: it has id, text."),
         ("id,score\n1,2\n", "", "There is no column of text in 0.csv: it has id, score."),
@@ -95,7 +97,8 @@ def test_a_recount_keeps_what_was_set_aside(tmp_path):
 def test_a_text_column_that_is_missing_or_empty_is_told(tmp_path, content, column, said):
     path = tmp_path / "0.csv"
     path.write_text(content)
-    file = {"name": "0.csv", "path": str(path), "split": "train", "kind": "csv", "bytes": len(content)}
+    kind = "jsonl" if content.startswith("{") else "csv"
+    file = {"name": "0.csv", "path": str(path), "split": "train", "kind": kind, "bytes": len(content)}
     create_dataset("letters", Dataset.Source.SERVER, [file], text_column=column)
 
     real.work_off(ImportWork())
