@@ -185,6 +185,9 @@ class Job(models.Model):
     noun: ClassVar[str]
     # What one shard of it is called.
     piece: ClassVar[str] = "shard"
+    # What somebody else asks it to wait for, and until when; only a download has such.
+    waits_for: Any = ""
+    waits_until: Any = None
     # Else it brings data in, and its figures are of files and bytes.
     counts_tokens: ClassVar[bool] = False
 

@@ -1,14 +1,15 @@
 """Downloads from a real Hub on loopback, through the real child, slot, importer and database."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
-from datasets_app import keeper, storage
+from datasets_app import cards, keeper, storage
 from datasets_app.access import CONTROL, can
-from datasets_app.cards import load_ids
 from datasets_app.downloading import DownloadWork, Outcome, download_dataset
 from datasets_app.downloads import Download, DownloadShard
 from datasets_app.errors import JobError
@@ -243,16 +244,22 @@ def test_the_page_hears_that_the_hub_asks_to_wait(hub: Hub) -> None:
     job = downloading("lab/busy")
     hub.fault("train.csv", Answer(429, {"Retry-After": "2"}))
     seen: list[int] = []
+    told: list[dict[str, Any]] = []
     learn = DownloadWork.learn
 
     class Watched(DownloadWork):
         def learn(self, job: Any, message: dict[str, Any]) -> None:
             learn(self, job, message)
-            seen.append(Download.objects.get(pk=job.pk).waiting_seconds)
+            waiting = cards.load_job(Download.objects.get(pk=job.pk))
+            seen.append(waiting.job.waiting_seconds)
+            told.append(waiting.as_dict())
 
     real.work_off(Watched())
 
     assert 1 <= seen[0] <= 2
+    assert timezone.now() - timedelta(minutes=1) < told[0]["waits_until"] < timezone.now()
+    assert "asks to wait" in told[0]["waits_for"]
+    assert (told[0]["bytes_done"], told[0]["bytes_total"]) == (0, len(csv_bytes(50)))
     assert real.fresh(job).status == Status.READY
     assert "asks to wait" in real.fresh(job).waits_for
 
@@ -267,7 +274,7 @@ def test_a_wrong_checksum_fails_the_job_and_names_the_file(hub: Hub, stories: st
     assert failed.status == Status.FAILED
     assert TEST in failed.failure
     assert not Dataset.objects.get().begun_import
-    assert status_word(load_ids([job.dataset_id])[0]) == "Download failed"
+    assert status_word(cards.load_ids([job.dataset_id])[0]) == "Download failed"
 
 
 def test_a_card_is_not_ready_when_only_the_download_has_ended_well(stories: str) -> None:
@@ -276,7 +283,7 @@ def test_a_card_is_not_ready_when_only_the_download_has_ended_well(stories: str)
 
     Dataset.objects.get().import_job.cancel(None)
 
-    (card,) = load_ids([job.dataset_id])
+    (card,) = cards.load_ids([job.dataset_id])
     assert real.fresh(job).status == Status.READY
     assert (card.status, status_word(card)) == (Status.CANCELLED, "Import cancelled")
 

@@ -25,7 +25,8 @@ OBJECT = {
 PROGRESS = {
     "job_id", "kind", "tokenization_id", "status", "stage", "progress", "samples_total", "samples_processed",
     "samples_kept", "samples_filtered", "samples_errored", "filter_mode", "filter_threshold", "tokens_processed",
-    "tokens_per_second", "elapsed_seconds", "estimated_seconds_remaining", "started_at", "completed_at", "version",
+    "tokens_per_second", "bytes_total", "bytes_done", "bytes_per_second", "waits_until", "waits_for",
+    "elapsed_seconds", "estimated_seconds_remaining", "started_at", "completed_at", "version",
 }  # fmt: skip
 
 
