@@ -73,6 +73,7 @@ class DownloadForm(RowsForm):
         min_value=1,
         max_value=MOST_ROWS,
         label="Only the first rows of each split",
+        help_text="All files of a split are downloaded even so; what is too much is left out of the dataset.",
         error_messages={"invalid": "Enter a whole number, or leave it empty for all."},
         widget=forms.NumberInput(attrs={"placeholder": "all"}),
     )

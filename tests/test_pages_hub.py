@@ -47,7 +47,15 @@ def test_the_page_shows_what_there_is_before_anything_is_downloaded(as_owner: Cl
 
     said = text_of(as_owner, address)
 
-    for fact in ("lab/stories", "train", "2,000", "test", "First rows", "Download and import"):
+    for fact in (
+        "lab/stories",
+        "All files of a split are downloaded even so",
+        "train",
+        "2,000",
+        "test",
+        "First rows",
+        "Download and import",
+    ):
         assert fact in said
     assert not [asked for asked in hub.log if asked.path.endswith(".parquet") and asked.range is None]
 

@@ -32,7 +32,7 @@ class Command(YardCommand):
         parser.add_argument("--config", default=None, metavar="C", help="the configuration; by default the default one")
         parser.add_argument("--split", nargs="+", default=[], metavar="S", help="by default all of them")
         parser.add_argument("--revision", default="main", metavar="R", help="a branch, a tag or a commit")
-        parser.add_argument("--rows", type=int, default=None, metavar="N", help="only the first N rows of each split")
+        parser.add_argument("--rows", type=int, default=None, metavar="N", help="keep the first N rows of each split")
         parser.add_argument("--token-id", default=None, metavar="ID", help="of a token as list_tokens shows it")
         parser.add_argument("--name", default="", help="of the dataset; by default that of the repository")
         reading.add_arguments(parser)
