@@ -146,5 +146,6 @@ def begin(request: Request, question: LookUp, form: DownloadForm) -> Dataset | N
         said = f"{dataset.name} was begun before and had stopped: it goes on as you chose, and what has come is kept."
         messages.info(request, said)
     elif outcome is Outcome.THERE:
-        messages.info(request, "This is here already: the same splits of the same commit.")
+        said = "This is here already: the same splits of the same commit, with the choices that it was added with."
+        messages.info(request, said)
     return dataset
