@@ -1,6 +1,7 @@
 """Downloads from a real Hub on loopback, through the real child, slot, importer and database."""
 
 import threading
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +18,9 @@ from datasets_app.hub_forms import LookUpForm
 from datasets_app.hub_tokens import HubToken
 from datasets_app.importing import ImportWork
 from datasets_app.ingest.hub.part_file import part_of
-from datasets_app.jobs import Stage, Status
+from datasets_app.jobs import Job, Stage, Status
 from datasets_app.looking_up import ask_hub
+from datasets_app.management.commands.import_hub import do_here
 from datasets_app.models import Dataset, ImportShard, Sample
 from datasets_app.progress import Progress
 from datasets_app.slots import Slot
@@ -210,6 +212,32 @@ def test_an_import_that_failed_goes_on_with_another_text_column(hub: Hub, storie
     assert (dataset.is_ready, dataset.text_column) == (True, "text")
     assert len(hub.asked_for(TRAIN)) == fetched
     assert ImportShard.objects.get(split="train").attempts == read
+
+
+def test_a_command_leaves_to_others_what_is_paused_or_held(stories: str) -> None:
+    job = downloading(stories)
+    job.hold()
+    with pytest.raises(JobError, match="is being done by another process"):
+        do_here(job.dataset, uuid.uuid4())
+
+    job.pause(None)
+
+    with pytest.raises(JobError, match="Download of lab/stories is paused"):
+        do_here(job.dataset, uuid.uuid4())
+
+
+def test_a_command_takes_what_ended_before_it_could_hold_it_as_it_is(
+    stories: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = downloading(stories)
+
+    def too_late(job: Job) -> None:
+        job.cancel(None)
+
+    monkeypatch.setattr(Job, "hold", too_late)
+    do_here(job.dataset, uuid.uuid4())
+
+    assert real.fresh(job).status == Status.CANCELLED
 
 
 def test_what_is_under_way_is_joined_as_it_is(stories: str, owner: User, colleague: User) -> None:

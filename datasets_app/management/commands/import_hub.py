@@ -81,6 +81,8 @@ def do_here(dataset: Dataset, held: uuid.UUID) -> None:
         job = model._default_manager.filter(**{"dataset": dataset}).first()
         if job is None or not job.is_unfinished:
             continue
+        if job.status == Status.PAUSED:
+            raise JobError(f"{job} is paused.", "Resume it on its page, or cancel it.")
         if token := held if job.hold_token == held else job.hold():
             run_here(job, work, token)
         elif model._default_manager.unfinished().filter(pk=job.pk).exists():
