@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from datasets_app import adding, keeper, storage
+from datasets_app import adding, keeper, leases, storage
 from datasets_app.jobs import Status
 from datasets_app.models import Dataset, Import, Upload
 from tests import factories
@@ -141,6 +141,21 @@ def test_an_import_that_was_deleted_meanwhile_says_so(as_owner, colleague, faile
 
     assert "carl deleted it 0 s before your change." in answer.content.decode()
     assert not Dataset.objects.visible().exists()
+
+
+def test_a_slot_that_still_reads_in_the_old_way_loses_its_file(owner):
+    job = factories.queued_dataset("letters", created_by=owner).import_job
+    taken = leases.claim(Import, "slow")
+    job.refresh_from_db()
+    job.cancel(owner)
+
+    assert job.change(owner, "text", {"encoding": "latin-1"})
+    again = leases.claim(Import, "quick")
+
+    assert again.shard.pk == taken.shard.pk
+    assert not taken.report(**factories.counts(5))
+    assert not taken.finish([])
+    assert again.report(**factories.counts(5))
 
 
 def test_a_colleague_may_not(as_colleague, as_stranger, failed):

@@ -281,6 +281,26 @@ def test_a_failed_import_from_the_hub_is_tried_again_with_changes(as_owner: Clie
     assert len(hub.asked_for("train.csv")) == fetched
 
 
+def test_the_first_rows_are_drawn_again_as_they_would_be_read(as_owner: Client, hub: Hub) -> None:
+    failed = ragged(as_owner, hub)
+    address = f"/jobs/{failed.pk}/change/"
+
+    before, after = (as_owner.get(address, {"bad_rows": most}, **HTMX).content.decode() for most in ("0", "1"))
+
+    assert "Line 52 of train.csv has 3 values" in before
+    assert 'data-kind="primary">Import</button>' not in before
+    assert "1 bad row is set aside" in after
+    assert 'data-kind="primary">Import</button>' in after
+    assert f'href="{failed.get_absolute_url()}">Back</a>' in after
+    assert "Choose other files" not in after
+
+
+def test_who_may_not_control_it_may_not_change_it(as_owner: Client, as_colleague: Client, hub: Hub) -> None:
+    failed = ragged(as_owner, hub)
+
+    assert as_colleague.get(f"/jobs/{failed.pk}/change/").status_code == 403
+
+
 def test_asking_again_with_other_choices_is_a_retry_with_changes(as_owner: Client, hub: Hub) -> None:
     failed = ragged(as_owner, hub)
 
