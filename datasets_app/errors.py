@@ -3,6 +3,7 @@ from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 
 from datasets_app.masking import masked
+from datasets_app.names import whole
 
 
 class JobError(Exception):
@@ -15,8 +16,8 @@ class JobError(Exception):
     kind: str = ""
 
     def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(masked(message))
-        self.advice = masked(advice)
+        super().__init__(masked(whole(message)))
+        self.advice = masked(whole(advice))
 
 
 class Cancelled(Exception):

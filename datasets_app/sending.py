@@ -15,8 +15,8 @@ from datasets_app import storage
 from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.kinds import kind_of
 from datasets_app.models import Upload
+from datasets_app.names import shown_name
 from datasets_app.templatetags.figures import size
-from datasets_app.uploads import shown_name
 
 COPIED_BYTES = 1 << 18
 SYNCED_BYTES = 1 << 26

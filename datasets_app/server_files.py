@@ -12,7 +12,7 @@ from django.conf import settings
 from datasets_app import storage
 from datasets_app.errors import JobError
 from datasets_app.ingest.kinds import kind_of
-from datasets_app.uploads import shown_name
+from datasets_app.names import shown_name
 
 MARKS = frozenset("*?[")
 ANY_FOLDERS = "**"

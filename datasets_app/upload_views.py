@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 from datasets_app import sending
 from datasets_app.errors import JobError
 from datasets_app.models import Upload
+from datasets_app.names import shown_name
 from datasets_app.page import Request
-from datasets_app.uploads import shown_name
 
 CREATED, NOT_FOUND, CONFLICT, INVALID = 201, 404, 409, 422
 LONGEST_NAME = 1000

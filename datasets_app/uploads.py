@@ -1,7 +1,6 @@
 """Files on their way in: moved out of the web server's hands, then looked at in a child process."""
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,15 +13,14 @@ from datasets_app.children import Child, ChildDied
 from datasets_app.errors import JobError
 from datasets_app.ingest.kinds import kind_of
 from datasets_app.models import Upload
+from datasets_app.names import shown_name
 from datasets_app.rows import as_text
 
-NAME_SHOWN = 200
 PREVIEWED_FILES = 6
 PREVIEW_ROWS = 6
 # Less than an import gets: somebody is waiting in front of the page.
 PREVIEW_MEMORY_BYTES = 1 << 30
 PREVIEW_SECONDS = 20.0
-INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Files(Protocol):
@@ -46,11 +44,6 @@ class Preview:
     reading: list[tuple[str, str]] = field(default_factory=list)
     problem: str = ""
     advice: str = ""
-
-
-def shown_name(name: str) -> str:
-    """Without what would turn the text around it upside down."""
-    return INVISIBLE.sub("", name)[-NAME_SHOWN:] or "file"
 
 
 def receive(files: "list[UploadedFile[Any]]", user: User) -> Upload:

@@ -10,6 +10,7 @@ PACKAGES = ("config", "datasets_app", "tokenizations")
 PURE = (
     "datasets_app/errors.py",
     "datasets_app/masking.py",
+    "datasets_app/names.py",
     "datasets_app/children.py",
     "datasets_app/forks.py",
     "datasets_app/rates.py",

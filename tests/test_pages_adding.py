@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from datasets_app import storage
 from datasets_app.models import Dataset, Upload
-from datasets_app.uploads import shown_name
+from datasets_app.names import shown_name
 from tests import factories
 
 CSV = b"number,text\n1,the quick brown fox\n2,jumps over\n"

@@ -17,7 +17,7 @@ from datasets_app.lookups import LookUp
 from datasets_app.models import Dataset, Import
 from datasets_app.templatetags.figures import size
 from tests import factories, real
-from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples
+from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples, card, csv_bytes
 from tests.hub.server import Hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +58,15 @@ def test_the_page_shows_what_there_is_before_anything_is_downloaded(as_owner: Cl
     ):
         assert fact in said
     assert not [asked for asked in hub.log if asked.path.endswith(".parquet") and asked.range is None]
+
+
+def test_half_a_character_in_what_the_hub_tells_is_replaced(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/halves", {"README.md": card('pretty: x\nlicense: "\\uD800x"\n'), "tr\ud800ain.csv": csv_bytes(3)})
+
+    said = text_of(as_owner, asked(as_owner, "lab/halves"))
+
+    assert "tr\N{REPLACEMENT CHARACTER}ain.csv" in said
+    assert LookUp.objects.get().listing["licence"] == "\N{REPLACEMENT CHARACTER}x"
 
 
 def test_a_page_s_address_will_do_too(as_owner: Client) -> None:

@@ -170,6 +170,14 @@ def test_nonsense_is_refused(as_owner, body):
     assert answer.status_code == 422
 
 
+def test_half_a_character_in_a_name_is_replaced(as_owner):
+    url = begun(as_owner, announced("\ud800.csv"))["url"]
+    page = send(as_owner, url, CSV).json()["next"]
+
+    assert "\N{REPLACEMENT CHARACTER}.csv" in as_owner.get(page).content.decode()
+    assert as_owner.get(reverse("datasets:add")).status_code == 200
+
+
 def test_of_a_folder_the_rest_is_left_out_and_named(as_owner):
     names = ["wiki/a.csv", "wiki/.DS_Store", "wiki/README.md", "wiki/.git/b.csv", "wiki/sub/c.csv"]
 

@@ -54,7 +54,7 @@ class Repository:
         """Replace all files of a branch; returns the commit's sha."""
         stored = {path: StoredFile(content) for path, content in files.items()}
         listing = "".join(f"{path} {file.etag}\n" for path, file in sorted(stored.items()))
-        sha = hashlib.sha1(f"{self.name} {len(self.commits)}\n{listing}".encode()).hexdigest()
+        sha = hashlib.sha1(f"{self.name} {len(self.commits)}\n{listing}".encode(errors="surrogatepass")).hexdigest()
         self.commits[sha] = stored
         self.names[branch] = sha
         if tag:

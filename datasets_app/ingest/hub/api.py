@@ -15,6 +15,7 @@ from datasets_app.ingest.hub.refusals import (
     unreachable,
 )
 from datasets_app.ingest.hub.remote import DATASET, RemoteFile, Repository
+from datasets_app.names import whole
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo, ModelInfo
@@ -86,7 +87,7 @@ def _file(sibling: Any, repository: Repository, sha: str, endpoint: str) -> Remo
         raise unreachable(endpoint, "does not tell the sizes of files")
     sha256 = sibling.lfs.sha256 if sibling.lfs else ""
     blob = "" if sha256 else sibling.blob_id or ""
-    return RemoteFile(repository, sha, sibling.rfilename, sibling.size, sha256, blob)
+    return RemoteFile(repository, sha, whole(sibling.rfilename), sibling.size, sha256, blob)
 
 
 def _tried_again(ask: Callable[[], "Info"], connection: Connection) -> "Info":

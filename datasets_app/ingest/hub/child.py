@@ -14,6 +14,7 @@ from datasets_app.ingest.hub.remote import CDN_HOSTS, HubAccess, RemoteFile, end
 from datasets_app.ingest.hub.waiting import Waiting
 from datasets_app.ingest.preview import PREVIEW_ROWS
 from datasets_app.masking import hide
+from datasets_app.names import all_whole
 
 
 def handle(request: Message) -> Iterator[Message]:
@@ -28,12 +29,12 @@ def _answer(request: Message) -> Iterator[Message]:
     access = HubAccess(endpoint_here(), request.get("token"), tuple(request.get("allowed_hosts", CDN_HOSTS)))
     match request["do"]:
         case "look_up":
-            yield {"done": _look_up(request, access)}
+            yield {"done": all_whole(_look_up(request, access))}
         case "preview":
             from datasets_app.ingest.hub.first_rows import preview_rows
 
             file, rows = RemoteFile.from_dict(request["file"]), request.get("rows", PREVIEW_ROWS)
-            yield {"done": preview_rows(file, rows=rows, access=access).to_dict()}
+            yield {"done": all_whole(preview_rows(file, rows=rows, access=access).to_dict())}
         case "download":
             file = RemoteFile.from_dict(request["file"])
             yield from map(_told, download(file, Path(request["target"]), access))
