@@ -1,12 +1,13 @@
 import dramatiq
 
-from datasets_app import lookups
 from datasets_app.downloading import DownloadWork
 from datasets_app.importing import ImportWork
 from datasets_app.looking_up import answer_all
-from datasets_app.lookups import LookUp
+from datasets_app.lookups import ACTORS, LookUp
 from datasets_app.models import Import
 from datasets_app.slots import drain_in_turn
+
+LOOK_UP_QUEUE, LOOK_UP = ACTORS[LookUp.Of.DATASET]
 
 
 # No retries and no time limit: the broker has no middleware for either, so these actors cannot be given any.
@@ -16,7 +17,7 @@ def import_files() -> None:
     drain_in_turn(ImportWork, DownloadWork)
 
 
-@dramatiq.actor(actor_name=lookups.ACTORS[LookUp.Of.DATASET], queue_name=lookups.QUEUE)
+@dramatiq.actor(actor_name=LOOK_UP, queue_name=LOOK_UP_QUEUE)
 def look_up() -> None:
     """A wake-up: answer the questions to the Hub that wait."""
     answer_all()

@@ -42,6 +42,8 @@ def ask(request: Request) -> HttpResponseBase:
 @require_http_methods(["GET", "POST"])
 def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     question = own_question(request, question_id)
+    if request.method == "POST" and "cancel" in request.POST:
+        return redirect("datasets:hub" if question.cancel() else request.path)
     context = {"section": "datasets", "question": question, "address": request.path} | waiting(question)
     if question.state != LookUp.State.ANSWERED:
         return shown(request, PAGE, context | refused(request, question))
@@ -96,7 +98,9 @@ def shown(request: Request, page: str, context: dict[str, Any], status: int = 20
 def waiting(question: LookUp) -> dict[str, Any]:
     late = question.state == LookUp.State.WAITING and timezone.now() - question.created_at > TAKEN_WITHIN
     is_stalled = late and not Worker.objects.slots("import")
-    return {"is_stalled": is_stalled, "says": "stalled" if is_stalled else "asking"}
+    received, seconds = question.answer.get("received"), question.answer.get("waiting", 0)
+    says = "stalled" if is_stalled else "asking" if received is None else f"{received}-{seconds}"
+    return {"is_stalled": is_stalled, "received": received, "seconds": seconds, "says": says}
 
 
 def refused(request: Request, question: LookUp) -> dict[str, Any]:

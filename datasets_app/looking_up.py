@@ -1,19 +1,23 @@
 """Asks the Hub what somebody wants to know, in a watched child process, and keeps the answer for their page."""
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from datasets_app.children import Child, ChildDied
-from datasets_app.errors import JobError
+from datasets_app.errors import Cancelled, JobError
 from datasets_app.lookups import LookUp
 
 MEMORY_BYTES = 1 << 30
 SILENCE_SECONDS = 20.0
 PREVIEW_ROWS = 6
+# Of all files together; and how long the Hub may make somebody wait who is in front of the page.
+FETCH_SECONDS, LONGEST_WAIT_SECONDS = 600.0, 30.0
 _local = threading.local()
 
 
@@ -35,6 +39,8 @@ def answer(question: LookUp, how: Callable[[LookUp], dict[str, Any]]) -> None:
         question.refuse(str(error), error.advice, error.kind)
     except ChildDied as death:
         question.refuse(f"Asking the Hub {death}.", "Try again.")
+    except Cancelled:
+        pass  # whoever did it took the question away
     except Exception:
         question.refuse("A fault in Tokenyard itself stopped this.", "The worker's log has the details.")
         raise
@@ -74,9 +80,26 @@ def ask_hub(
         return {"listing": listing, "problem": f"{error} {error.advice}"}
 
 
-def fetch(file: dict[str, Any], target: Path, token: str | None) -> None:
-    """A small file. JobError and ChildDied as above."""
-    ask({"do": "download", "file": file, "target": str(target), "token": token, "allowed_hosts": settings.HUB_HOSTS})
+def fetch(
+    files: list[dict[str, Any]], folder: Path, token: str | None, hear: Callable[[int, int], None] = lambda *_: None
+) -> None:
+    """Some small files. `hear` is told every now and then how many bytes there are, and for how many seconds the Hub
+    makes wait; what it raises ends the fetch. JobError, after ten minutes too, and ChildDied."""
+    end, before = time.monotonic() + FETCH_SECONDS, 0
+    common = {"do": "download", "token": token, "allowed_hosts": settings.HUB_HOSTS}
+    for file in files:
+        request = {"file": file, "target": str(folder / file["path"]), "longest_wait": LONGEST_WAIT_SECONDS}
+        received = waiting = 0
+        with closing(child().run(common | request)) as messages:
+            for message in messages:
+                if time.monotonic() > end:
+                    raise JobError(
+                        f"After {FETCH_SECONDS / 60:.0f} minutes {file['path']} is not here.", "Try again later."
+                    )
+                if message and "done" not in message:
+                    received, waiting = message.get("counts", {}).get("bytes", received), message.get("waiting", 0)
+                hear(before + received, waiting)
+        before += file["bytes"]
 
 
 def close() -> None:
@@ -86,11 +109,16 @@ def close() -> None:
 
 
 def ask(request: dict[str, Any]) -> dict[str, Any]:
+    done: dict[str, Any] = {}
+    for message in child().run(request):
+        done = (message or {}).get("done", done)
+    return done
+
+
+def child() -> Child:
+    """This thread's own."""
     if not hasattr(_local, "child"):
         _local.child = Child(
             "datasets_app.ingest.hub.child", memory_limit_bytes=MEMORY_BYTES, silence_seconds=SILENCE_SECONDS
         )
-    done: dict[str, Any] = {}
-    for message in _local.child.run(request):
-        done = (message or {}).get("done", done)
-    return done
+    return _local.child  # type: ignore[no-any-return]

@@ -19,10 +19,12 @@ from datasets_app.jobs import from_now
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-QUEUE = "look-up"
+# Who waits for an answer does not wait for the files of others.
+QUEUE, FETCH_QUEUE = "look-up", "fetch"
 NAME_LENGTH = 200
-# A child gives up before; whoever was at it then is gone. Files take as long as they take.
-LOST_AFTER, FILES_LOST_AFTER = timedelta(seconds=40), timedelta(minutes=10)
+# A child gives up before; whoever was at it then is gone. Who fetches files says so meanwhile, but not while the last
+# of them are read.
+LOST_AFTER, FILES_LOST_AFTER = timedelta(seconds=40), timedelta(minutes=3)
 KEPT_FOR = timedelta(days=1)
 
 
@@ -69,7 +71,7 @@ class LookUp(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     asked_at = models.DateTimeField(null=True, blank=True)
     # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them; of files, before it is answered,
-    # {"listing", "name"}.
+    # {"listing", "name"} and, once that is told, {"received", "waiting"}: bytes, and for how long the Hub makes wait.
     answer = models.JSONField(default=dict, blank=True)
     # As JobError.kind has it.
     kind = models.CharField(max_length=30, blank=True)
@@ -86,7 +88,7 @@ class LookUp(models.Model):
 
     @property
     def is_under_way(self) -> bool:
-        return self.state in (self.State.WAITING, self.State.ASKING)
+        return self.state in UNDER_WAY
 
     @property
     def listing(self) -> dict[str, Any]:
@@ -100,21 +102,33 @@ class LookUp(models.Model):
         return asked  # type: ignore[return-value]
 
     def wake(self) -> None:
-        wakeups.wake(QUEUE, ACTORS[LookUp.Of(self.of)], 1)
+        wakeups.wake(*ACTORS[LookUp.Of(self.of)], 1)
 
     def take(self) -> bool:
         """Compare and swap: False if somebody else is at it."""
         mine = LookUp.objects.waiting().filter(pk=self.pk)
         return mine.update(state=self.State.ASKING, asked_at=Now()) > 0
 
+    def report(self, **progress: Any) -> bool:
+        """Say how far it is, and that somebody is at it. False if it was cancelled."""
+        self.answer |= progress
+        return self._being_asked().update(asked_at=Now(), answer=self.answer) > 0
+
     def settle(self, answer: dict[str, Any]) -> None:
-        """Unless it was refused meanwhile."""
-        mine = LookUp.objects.filter(pk=self.pk).exclude(state=self.State.REFUSED)
-        mine.update(state=self.State.ANSWERED, answer=answer)
+        """Unless it was refused or cancelled meanwhile."""
+        self._being_asked().update(state=self.State.ANSWERED, answer=answer)
 
     def refuse(self, failure: str, advice: str, kind: str = "") -> None:
         why = {"failure": failure, "advice": advice, "kind": kind}
-        LookUp.objects.filter(pk=self.pk).update(state=self.State.REFUSED, **why)
+        self._being_asked().update(state=self.State.REFUSED, **why)
+
+    def cancel(self) -> bool:
+        """It goes, whoever is at it. False if it was over before."""
+        deleted, _ = LookUp.objects.filter(pk=self.pk, state__in=UNDER_WAY).delete()
+        return deleted > 0
+
+    def _being_asked(self) -> LookUpQuerySet:
+        return LookUp.objects.filter(pk=self.pk, state=self.State.ASKING)
 
 
 @receiver(pre_delete, sender=HubToken)
@@ -129,4 +143,10 @@ def refuse_without_token(instance: HubToken, **kwargs: Any) -> None:
     )
 
 
-ACTORS = {LookUp.Of.DATASET: "look_up", LookUp.Of.TOKENIZER: "look_up", LookUp.Of.FILES: "fetch_tokenizers"}
+UNDER_WAY = (LookUp.State.WAITING, LookUp.State.ASKING)
+# By kind: the queue, and who works it off.
+ACTORS = {
+    LookUp.Of.DATASET: (QUEUE, "look_up"),
+    LookUp.Of.TOKENIZER: (QUEUE, "look_up"),
+    LookUp.Of.FILES: (FETCH_QUEUE, "fetch_tokenizers"),
+}

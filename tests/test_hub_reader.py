@@ -151,8 +151,21 @@ def test_the_hubs_own_header_is_obeyed_too(stories, tmp_path, hourglass):
 def test_a_wait_of_many_hours_is_not_sat_out(stories, tmp_path, hourglass):
     stories.fault(PATH, Status(429, {"Retry-After": "86400"}))
 
-    with pytest.raises(JobError, match="asks to wait for 24"):
+    with pytest.raises(JobError, match="too many requests") as refused:
         fetch(stories, tmp_path / "a", hourglass)
+
+    assert (refused.value.kind, refused.value.advice) == ("rate_limited", "Try again in 24 hours.")
+    assert hourglass.slept == []
+
+
+def test_who_waits_in_front_of_a_page_is_told_sooner(stories, tmp_path, hourglass):
+    stories.fault(PATH, Status(429, {"Retry-After": "300"}))
+    file, access = remote_file(stories, NAME, PATH), access_to(stories)
+
+    with pytest.raises(JobError, match="too many requests") as refused:
+        list(download(file, tmp_path / "a", access, hourglass.clock, longest_wait=30))
+
+    assert refused.value.advice == "Try again in 5 minutes."
 
 
 def test_real_seconds_are_waited(stories, tmp_path):

@@ -11,11 +11,14 @@ from django.test import Client
 from datasets_app import looking_up
 from datasets_app.hub_tokens import HubToken
 from datasets_app.looking_up import answer_each
-from datasets_app.lookups import LookUp
+from datasets_app.lookups import ACTORS, LookUp
+from datasets_app.management.commands.worker import BESIDE
 from tests.hub.examples import add_examples, tokenizer_json
+from tests.hub.faults import Slow, Status
 from tests.hub.fixtures import CANARY
 from tests.hub.server import Hub
 from tests.test_pages_hub import text_of
+from tokenizations import from_hub
 from tokenizations.from_hub import added
 from tokenizations.models import Tokenizer
 
@@ -53,6 +56,68 @@ def test_its_files_are_shown_fetched_and_added(as_owner: Client, owner: User, hu
     assert (tokenizer.name, tokenizer.created_by, tokenizer.path.read_bytes()) == ("words", owner, tokenizer_json())
     assert tokenizer.source.startswith("lab/words ")
     assert not [each for each in hub.log if each.path.endswith("model.safetensors")]
+
+
+def test_a_wait_that_the_hub_asks_for_is_told_and_not_sat_out(as_owner: Client, hub: Hub) -> None:
+    hub.fault("tokenizer.json", Status(429, {"Retry-After": "300"}))
+    fetching = as_owner.post(asked(as_owner, "lab/words"), {"name": "words"})["Location"]
+
+    work()
+
+    assert "too many requests from this server. Try again in 5 minutes." in text_of(as_owner, fetching)
+
+
+def test_files_that_take_too_long_are_given_up(as_owner: Client, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking_up, "FETCH_SECONDS", 0.5)
+    hub.fault("tokenizer.json", Slow(0.1, 1))
+    fetching = as_owner.post(asked(as_owner, "lab/words"), {"name": "words"})["Location"]
+
+    work()
+
+    assert "tokenizer.json is not here. Try again later." in text_of(as_owner, fetching)
+
+
+def test_how_much_has_come_is_shown(as_owner: Client) -> None:
+    fetching = as_owner.post(asked(as_owner, "lab/words"), {"name": "words"})["Location"]
+    question = LookUp.objects.get(of=LookUp.Of.FILES)
+    question.take()
+
+    assert question.report(received=500, waiting=0)
+    assert "500 bytes of" in text_of(as_owner, fetching)
+    assert as_owner.get(f"{fetching}?seen=500-0", HTTP_HX_REQUEST="true").status_code == 204
+    assert question.report(received=500, waiting=7)
+    assert "Waiting for the Hub, 7 s" in text_of(as_owner, fetching)
+
+
+def test_a_fetch_is_cancelled_half_way(as_owner: Client, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.fault("tokenizer.json", Slow(0.1, 1))
+    monkeypatch.setattr(from_hub, "REPORT_SECONDS", 0.0)
+    fetching = as_owner.post(asked(as_owner, "lab/words"), {"name": "words"})["Location"]
+    report = LookUp.report
+
+    def cancel_first(question: LookUp, **progress: Any) -> bool:
+        assert as_owner.post(fetching, {"cancel": ""})["Location"] == "/tokenizers/hub/"
+        return report(question, **progress)
+
+    monkeypatch.setattr(LookUp, "report", cancel_first)
+    work()
+
+    assert not Tokenizer.objects.exists()
+    assert not LookUp.objects.filter(of=LookUp.Of.FILES).exists()
+
+
+def test_what_has_come_is_not_cancelled(as_owner: Client) -> None:
+    address = asked(as_owner, "lab/words")
+
+    assert as_owner.post(address, {"cancel": ""})["Location"] == address
+    assert LookUp.objects.get().state == LookUp.State.ANSWERED
+
+
+def test_files_of_others_hold_no_question_up() -> None:
+    queues = {kind: queue for kind, (queue, _) in ACTORS.items()}
+
+    assert queues[LookUp.Of.FILES] not in (queues[LookUp.Of.DATASET], queues[LookUp.Of.TOKENIZER])
+    assert set(BESIDE["import"]) == set(queues.values())
 
 
 def test_the_same_tokenizer_twice_is_told_on_the_page(as_owner: Client) -> None:

@@ -44,6 +44,8 @@ def ask(request: Request) -> HttpResponseBase:
 def answer(request: Request, question_id: uuid.UUID) -> HttpResponseBase:
     questions = LookUp.objects.of(request.user).select_related("token").exclude(of=LookUp.Of.DATASET)
     question = get_object_or_404(questions, pk=question_id)
+    if request.method == "POST" and "cancel" in request.POST:
+        return redirect("tokenizations:hub" if question.cancel() else request.path)
     context = {"section": "tokenizers", "question": question, "address": request.path} | waiting(question)
     if question.state != LookUp.State.ANSWERED:
         return shown(request, PAGE, context | refused(request, question))

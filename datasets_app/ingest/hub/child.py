@@ -11,7 +11,7 @@ from datasets_app.children import Message, serve
 from datasets_app.errors import disk_full_explained
 from datasets_app.ingest.hub.reader import Downloaded, Received, download
 from datasets_app.ingest.hub.remote import CDN_HOSTS, HubAccess, RemoteFile, endpoint_here
-from datasets_app.ingest.hub.waiting import Waiting
+from datasets_app.ingest.hub.waiting import LONGEST_WAIT_SECONDS, Waiting
 from datasets_app.ingest.preview import PREVIEW_ROWS
 from datasets_app.masking import hide
 from datasets_app.names import all_whole
@@ -37,7 +37,8 @@ def _answer(request: Message) -> Iterator[Message]:
             yield {"done": all_whole(preview_rows(file, rows=rows, access=access).to_dict())}
         case "download":
             file = RemoteFile.from_dict(request["file"])
-            yield from map(_told, download(file, Path(request["target"]), access))
+            longest_wait = request.get("longest_wait", LONGEST_WAIT_SECONDS)
+            yield from map(_told, download(file, Path(request["target"]), access, longest_wait=longest_wait))
         case other:
             raise ValueError(f"nobody knows how to {other}")
 

@@ -17,6 +17,7 @@ from datasets_app.ingest.hub.refusals import (
     HubError,
     RedirectRefused,
     host_of,
+    rate_limited,
     unreachable,
     wait_asked_for,
 )
@@ -50,19 +51,24 @@ class WrongContent(Exception):
 
 
 def download(
-    file: RemoteFile, target: Path, access: HubAccess, clock: Clock | None = None
+    file: RemoteFile,
+    target: Path,
+    access: HubAccess,
+    clock: Clock | None = None,
+    longest_wait: float = LONGEST_WAIT_SECONDS,
 ) -> Iterator[Received | Waiting | Downloaded]:
     """Get a file; the last value is Downloaded. Bytes of an earlier call that was killed or gave up are used.
 
-    Says something at least twice a second, except while the Hub itself is silent. Raises HubError, and JobError for
-    a full disk. Cancelling it is closing the iterator; what has come stays on disk for the next call.
+    Says something at least twice a second, except while the Hub itself is silent. Raises HubError, also when the Hub
+    asks to wait for more than `longest_wait` seconds, and JobError for a full disk. Cancelling it is closing the
+    iterator; what has come stays on disk for the next call.
     """
     clock = clock or Clock()
     with Connection(access, clock=clock) as connection, PartFile(file, target) as part:
         yield from _throttled((Received(there, was_there=True) for there in part.catch_up()), clock)
         if part.bytes:
             yield Received(part.bytes, was_there=True)
-        yield from _get_right(_Download(connection, part, clock))
+        yield from _get_right(_Download(connection, part, clock, longest_wait))
         part.finish()
         yield Downloaded(target, part.bytes, part.sha256)
 
@@ -87,8 +93,8 @@ def _get_right(download: "_Download") -> Iterator[Received | Waiting]:
 
 
 class _Download:
-    def __init__(self, connection: Connection, part: PartFile, clock: Clock) -> None:
-        self.connection, self.part, self.clock = connection, part, clock
+    def __init__(self, connection: Connection, part: PartFile, clock: Clock, longest_wait: float) -> None:
+        self.connection, self.part, self.clock, self.longest_wait = connection, part, clock, longest_wait
 
     def complete(self) -> Iterator[Received | Waiting]:
         """Try until all bytes are there. A try that brought some does not count as a failed one."""
@@ -110,10 +116,8 @@ class _Download:
         if failed == TRIES:
             raise unreachable(self.connection.endpoint, f"was tried {TRIES} times in vain: {trouble.why}", GO_ON)
         seconds = WAITS_SECONDS[failed - 1] if trouble.seconds is None else trouble.seconds
-        if seconds > LONGEST_WAIT_SECONDS:
-            raise HubError(
-                f"The Hub asks to wait for {seconds / LONGEST_WAIT_SECONDS:.1f} hours.", "Try again after that."
-            )
+        if seconds > self.longest_wait:
+            raise rate_limited(seconds)
         yield from wait(seconds, trouble.why, self.clock)
 
     @contextmanager

@@ -11,6 +11,7 @@ from datasets_app.ingest.hub.remote import Repository
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TIMEOUT, TOO_MANY = 401, 403, 404, 408, 429
 SERVER_ERRORS = 500
+MINUTE, HOUR = 60, 3600
 UPLOAD_INSTEAD = "Upload files instead, or have HF_ENDPOINT set to a mirror."
 TRY_LATER = "Try again in a few minutes."
 
@@ -106,7 +107,7 @@ def refusal_of(
     if status == UNAUTHORIZED and has_token and not token_is_valid():
         return invalid_token()
     if status == TOO_MANY:
-        return _rate_limited(wait_asked_for(response, now))
+        return rate_limited(wait_asked_for(response, now))
     if status >= SERVER_ERRORS or status == TIMEOUT:
         return unreachable(endpoint, f"answers with error {status}")
     match code:
@@ -165,9 +166,16 @@ def _not_found(repository: Repository, has_token: bool) -> NotFoundOrPrivate:
     )
 
 
-def _rate_limited(seconds: float | None) -> RateLimited:
-    when = TRY_LATER if seconds is None else f"Try again in {math.ceil(seconds)} s."
+def rate_limited(seconds: float | None) -> RateLimited:
+    when = TRY_LATER if seconds is None else f"Try again in {_in_words(seconds)}."
     return RateLimited("The Hub has had too many requests from this server.", when, seconds)
+
+
+def _in_words(seconds: float) -> str:
+    for unit, name in ((HOUR, "hours"), (MINUTE, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{math.ceil(seconds / unit)} {name}"
+    return f"{math.ceil(seconds)} s"
 
 
 def _upper(repository: Repository) -> str:

@@ -14,8 +14,8 @@ from datasets_app.management import lifetime
 from datasets_app.presence import Presence
 
 SLOTS = {"tokenize": settings.SLOTS, "import": settings.IMPORT_SLOTS}
-# Somebody waits in front of the page for an answer of the Hub: it has threads of its own.
-BESIDE = {"import": {lookups.QUEUE: 2}}
+# Somebody waits in front of the page for an answer of the Hub, or for a tokenizer: both have threads of their own.
+BESIDE = {"import": {lookups.QUEUE: 2, lookups.FETCH_QUEUE: 2}}
 PICK_UP_MS = 150
 STOP_MS = 5000
 OUTAGE_SECONDS = 60.0
