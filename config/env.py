@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import secrets
 import socket
 from binascii import Error as NotBase64
@@ -13,6 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 LONGEST_SOCKET_PATH = 100
 SECRET_BYTES = 64
 TOKEN_KEY_BYTES = 32
+LAST_PORT = 65_535
+ADDRESS = re.compile(r"https?://[\w.-]+(?::(?P<port>\d{1,5}))?(?:/[\w.~%/-]*)?", re.ASCII)
+HOST_PATTERN = re.compile(r"[\w.*?-]+(?::(?P<port>\d{1,5}))?", re.ASCII)
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 
@@ -48,6 +52,32 @@ def share(name: str, default: float) -> float:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def address(name: str, value: str) -> str:
+    """The value of `name`, checked; an error does not quote it, as there may be a password in it."""
+    if not fits(ADDRESS, value):
+        raise ImproperlyConfigured(
+            f"{name} is no address: set it to http:// or https:// with a host, and a port or a path if need be. "
+            "It takes no user, query or fragment."
+        )
+    return value
+
+
+def host_patterns(name: str) -> list[str]:
+    found = [word.lower() for word in words(name)]
+    for word in found:
+        if not fits(HOST_PATTERN, word):
+            raise ImproperlyConfigured(
+                f"{name} has {word!r}: give names of hosts such as *.example.org or files.example.org:8443, and no "
+                "address."
+            )
+    return found
+
+
+def fits(pattern: re.Pattern[str], value: str) -> bool:
+    match = pattern.fullmatch(value)
+    return match is not None and 0 < int(match["port"] or 1) <= LAST_PORT
 
 
 def fresh_secret() -> str:

@@ -172,9 +172,9 @@ BODY_LIMITS = {
 }
 
 # Which Hub is asked is decided here alone, and read by its clients themselves; HF_HOME too.
-HUB_ENDPOINT = endpoint_here()
+HUB_ENDPOINT = env.address("HF_ENDPOINT", endpoint_here())
 # Where it may redirect downloads to; by default where the real Hub does. The token never goes along.
-HUB_HOSTS = env.words("TOKENYARD_HUB_HOSTS") or list(CDN_HOSTS)
+HUB_HOSTS = env.host_patterns("TOKENYARD_HUB_HOSTS") or list(CDN_HOSTS)
 
 BROKER = "config.broker.broker"
 SLOTS = env.number("TOKENYARD_SLOTS", os.cpu_count() or 1)

@@ -64,3 +64,46 @@ def test_a_folder_to_import_from_that_is_not_there_is_warned_of(settings, tmp_pa
     (warning,) = checks.folders_to_import_from_are_there()
 
     assert warning.msg == f"{tmp_path / 'nothing'} is no folder of this machine."
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("", "https://huggingface.co"),
+        ("https://mirror.example.org/hf/", "https://mirror.example.org/hf"),
+        (" http://127.0.0.1:8085 ", "http://127.0.0.1:8085"),
+    ],
+)
+def test_the_hub_is_an_address(given, taken):
+    assert read("HUB_ENDPOINT", HF_ENDPOINT=given) == taken
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "huggingface.co",
+        "ftp://x",
+        "http://",
+        "http://127.0.0.1:99999",
+        "http://127.0.0.1:0",
+        "http://a:secret@127.0.0.1:8321",
+        "http://127.0.0.1/api?x=1",
+        "http://127.0.0.1/#x",
+        "http://two words",
+    ],
+)
+def test_a_hub_that_is_no_address_stops_the_start(wrong):
+    said = read("HUB_ENDPOINT", HF_ENDPOINT=wrong)
+
+    assert "HF_ENDPOINT is no address: set it to http:// or https:// with a host" in said
+    assert "secret" not in said
+
+
+def test_hosts_of_the_hub_are_patterns():
+    name = "TOKENYARD_HUB_HOSTS"
+
+    assert read("HUB_HOSTS", **{name: "*.CDN.example.org, files.example.org:8443"}) == (
+        "['*.cdn.example.org', 'files.example.org:8443']"
+    )
+    for wrong in ("https://cdn.example.com", "a.b:xx", "a.b:70000", "a.b/c"):
+        assert f"{name} has '{wrong}': give names of hosts" in read("HUB_HOSTS", **{name: wrong})

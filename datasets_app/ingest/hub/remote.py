@@ -13,7 +13,7 @@ CDN_HOSTS = ("*.cdn.hf.co", "*.xethub.hf.co", "*.xethub-eu.hf.co", "cdn-lfs*.hf.
 
 def endpoint_here() -> str:
     """The Hub this server talks to: HF_ENDPOINT, by default the real one. Nothing a user types changes it."""
-    return (os.environ.get("HF_ENDPOINT") or HUGGING_FACE).rstrip("/")
+    return (os.environ.get("HF_ENDPOINT", "").strip() or HUGGING_FACE).rstrip("/")
 
 
 @dataclass(frozen=True)
