@@ -1,5 +1,6 @@
 """What is asked of the Hub, and what is to become of its answer."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -42,9 +43,13 @@ class LookUpForm(forms.Form):
     configuration = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
     token = TokenField(HubToken.objects.none(), required=False, label="Token", empty_label="None")
 
-    def __init__(self, user: "User", of: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: "User", of: str, *args: Any, configurations: Sequence[str] = (), **kwargs: Any) -> None:
+        """`configurations`, if they are known, are to be chosen from."""
         super().__init__(*args, **kwargs)
         self.of = of
+        if configurations:
+            choices = [("", "The default one"), *((name, name) for name in configurations)]
+            self.fields["configuration"].widget = forms.Select(choices=choices)
         field = self.fields["token"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = HubToken.objects.of(user).untaken()

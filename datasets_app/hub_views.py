@@ -105,8 +105,9 @@ def waiting(question: LookUp) -> dict[str, Any]:
 
 def refused(request: Request, question: LookUp) -> dict[str, Any]:
     """With what was asked, to be asked again in another way."""
-    again = {"repository": question.repository, "revision": question.revision, "token": question.token_id}
-    return {"form": LookUpForm(request.user, question.of, initial=again), "endpoint": settings.HUB_ENDPOINT}
+    again = {name: getattr(question, name) for name in ("repository", "revision", "configuration", "token")}
+    form = LookUpForm(request.user, question.of, initial=again, configurations=question.known_configurations())
+    return {"form": form, "endpoint": settings.HUB_ENDPOINT}
 
 
 def first_rows(question: LookUp) -> dict[str, Any]:

@@ -94,6 +94,13 @@ class LookUp(models.Model):
     def listing(self) -> dict[str, Any]:
         return dict(self.answer.get("listing", {}))
 
+    def known_configurations(self) -> list[str]:
+        """Those of its repository, from what the same person was told last; with the one that was asked for."""
+        told = LookUp.objects.of(self.created_by).filter(of=self.of, repository=self.repository)
+        last = told.filter(state=self.State.ANSWERED).first()
+        known: list[str] = last.listing.get("configurations", []) if last else []
+        return known if self.configuration in ("", *known) else [*known, self.configuration]
+
     @classmethod
     def ask(cls, user: "User", **what: Any) -> Self:
         """Leave a question for the workers. `what` are its fields."""

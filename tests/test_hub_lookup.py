@@ -119,6 +119,30 @@ def test_a_configuration_that_is_not_there_is_told_with_those_that_are(hub):
     assert "default" in error.advice
 
 
+PICTURES_FIRST = card(
+    "configs:\n- config_name: pics\n  data_files: '*.png'\n  default: true\n"
+    "- config_name: words\n  data_files: '*.csv'\n"
+)
+
+
+def test_a_configuration_without_tables_does_not_hide_the_others(hub):
+    hub.add(NAME, {"README.md": PICTURES_FIRST, "a.png": b"x", "a.csv": csv_bytes(3)})
+
+    listing = look_up(hub)
+
+    assert (listing.default_configuration, listing.configuration) == ("pics", "words")
+    assert [file.path for split in listing.splits for file in split.files] == ["a.csv"]
+
+
+def test_a_configuration_without_tables_that_was_chosen_is_named(hub):
+    hub.add(NAME, {"README.md": PICTURES_FIRST, "a.png": b"x", "a.csv": csv_bytes(3)})
+
+    error = refusal(hub, refusals.NotTabular, configuration="pics")
+
+    assert str(error) == f"The configuration pics of {NAME} holds no rows that can be read, but .png files."
+    assert error.advice == "Choose from: words."
+
+
 def test_a_revision_is_a_branch_a_tag_or_a_commit_and_becomes_a_commit(hub):
     repository = hub.add(NAME, {"train.csv": csv_bytes(7)})
     first = repository.names["main"]

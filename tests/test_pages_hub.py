@@ -187,6 +187,19 @@ def test_another_configuration_is_another_question(as_owner: Client) -> None:
     assert "de/" in second
 
 
+def test_who_chose_a_configuration_without_tables_may_choose_another(as_owner: Client, hub: Hub) -> None:
+    head = "configs:\n- config_name: pics\n  data_files: '*.png'\n- config_name: words\n  data_files: '*.csv'\n"
+    hub.add("lab/two", {"README.md": card(head), "a.png": b"x", "a.csv": csv_bytes(3)})
+    first = text_of(as_owner, asked(as_owner, "lab/two"))
+
+    page = as_owner.get(asked(as_owner, "lab/two", configuration="pics")).content.decode()
+
+    assert "Of the configuration words" in first
+    assert "The configuration pics of lab/two holds no rows" in page
+    assert '<option value="pics" selected>pics</option>' in page
+    assert '<option value="words">words</option>' in page
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [

@@ -1,7 +1,7 @@
 """Which configurations a repository has, and which files make up their splits, as `datasets` sees it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from glob import has_magic
@@ -37,12 +37,22 @@ class Layout:
     default: str | None
     parameters: dict[str, dict[str, Any]] = field(repr=False)
 
-    def choose(self, wanted: str | None, repository: Repository) -> str:
-        """The configuration asked for, or the default, or the first. Raises ConfigurationNotFound."""
+    def candidates(self, wanted: str | None, repository: Repository) -> list[str]:
+        """The configuration asked for, or all of them, the default one first. Raises ConfigurationNotFound."""
         if wanted and wanted not in self.configurations:
-            names = ", ".join(self.configurations[:SHOWN_NAMES])
-            raise ConfigurationNotFound(f"{repository.name} has no configuration {wanted}.", f"Choose from: {names}.")
-        return wanted or self.default or self.configurations[0]
+            raise ConfigurationNotFound(
+                f"{repository.name} has no configuration {wanted}.", _one_of(self.configurations)
+            )
+        return [wanted] if wanted else sorted(self.configurations, key=lambda name: name != self.default)
+
+    def files(self, configuration: str, paths: list[str], repository: Repository) -> dict[str, list[str]]:
+        """The files of each split, in order. Raises NotTabular if they hold no rows that are read."""
+        others = [name for name in self.configurations if name != configuration]
+        holder = f"The configuration {configuration} of {repository.name}" if others else repository.name
+        try:
+            return files_by_split(paths, self.parameters.get(configuration, {}), repository, holder)
+        except NotTabular as error:
+            raise NotTabular(str(error), _one_of(others)) if others else error from None
 
 
 def import_datasets() -> None:
@@ -63,8 +73,10 @@ def read_layout(card: Card, repository: Repository) -> Layout:
     return Layout(tuple(parameters) or (DEFAULT,), default, parameters)
 
 
-def files_by_split(paths: list[str], parameters: dict[str, Any], repository: Repository) -> dict[str, list[str]]:
-    """The files of each split of a configuration, in order. Raises NotTabular if they hold no rows that are read."""
+def files_by_split(
+    paths: list[str], parameters: dict[str, Any], repository: Repository, holder: str
+) -> dict[str, list[str]]:
+    """As `Layout.files`; `holder` is what a refusal is about."""
     with pandas_allowed():
         from datasets.data_files import EmptyDatasetError, get_data_patterns, sanitize_patterns
     ListingFileSystem.show(paths)
@@ -75,11 +87,12 @@ def files_by_split(paths: list[str], parameters: dict[str, Any], repository: Rep
             named = parameters.get("data_files")
             patterns = get_data_patterns(base) if named is None else sanitize_patterns(named)
     except EmptyDatasetError:
-        raise _nothing_to_read(paths, repository) from None
+        raise _nothing_to_read(paths, repository, holder) from None
     splits = {str(split): _matching(str(split), names, base, repository) for split, names in patterns.items()}
-    tables = {split: _tables(files, paths, repository) for split, files in splits.items() if files}
-    if not tables:
-        raise _nothing_to_read(paths, repository)
+    seen = [file for files in splits.values() for file in files] if parameters else paths
+    tables = {split: _tables(files, repository) for split, files in splits.items() if files}
+    if not tables or not all(tables.values()):
+        raise _nothing_to_read(seen, repository, holder)
     return tables
 
 
@@ -106,15 +119,15 @@ def _matching(split: str, patterns: list[str], base: str, repository: Repository
     return [file.removeprefix(f"{BASE}/") for file in found]
 
 
-def _tables(files: list[str], paths: list[str], repository: Repository) -> list[str]:
-    """The files `datasets` would read of a split: those of the kind that most of them have."""
+def _tables(files: list[str], repository: Repository) -> list[str]:
+    """The files `datasets` would read of a split: those of the kind that most of them have, if these are tables."""
     from datasets.load import infer_module_for_data_files_list
     from datasets.packaged_modules import _MODULE_TO_EXTENSIONS
 
     # `datasets` would look into archives.
     module, _ = infer_module_for_data_files_list([file for file in files if not file.lower().endswith(".zip")])
     if module not in TABULAR:
-        raise _nothing_to_read(paths, repository)
+        return []
     extensions = tuple(extension for extension in _MODULE_TO_EXTENSIONS[module] if extension != ".zip")
     kept = [file for file in files if _has_extension(file, extensions)]
     unread = next((file for file in kept if not kind_of_file(file)[0]), None)
@@ -127,7 +140,7 @@ def _has_extension(path: str, extensions: tuple[str, ...]) -> bool:
     return any(f".{suffix}" in extensions for suffix in PurePosixPath(path).name.lower().split(".")[1:])
 
 
-def _nothing_to_read(paths: list[str], repository: Repository) -> JobError:
+def _nothing_to_read(paths: list[str], repository: Repository, holder: str) -> JobError:
     suffixes = {PurePosixPath(path).suffix.lower() for path in paths}
     script = f"{PurePosixPath(repository.name).name}.py"
     if script in paths:
@@ -135,11 +148,15 @@ def _nothing_to_read(paths: list[str], repository: Repository) -> JobError:
     elif suffixes & PICKLES:
         what = "holds pickles or arrays, which are never opened, and no rows that can be read"
     elif suffixes - {"", ".md", ".gitattributes", ".json", ".yaml", ".txt"}:
-        odd = ", ".join(sorted(suffixes - {"", ".md", ".gitattributes"})[:SHOWN_NAMES])
+        odd = ", ".join(sorted(suffixes - {"", ".md", ".gitattributes", *EXTENSIONS})[:SHOWN_NAMES])
         what = f"holds no rows that can be read, but {odd} files"
     else:
         what = "holds no data files"
-    return NotTabular(f"{repository.name} {what}.", WOULD_NEED)
+    return NotTabular(f"{holder} {what}.", WOULD_NEED)
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return f"Choose from: {', '.join(names[:SHOWN_NAMES])}."
 
 
 def _inside(pattern: str, repository: Repository) -> str:

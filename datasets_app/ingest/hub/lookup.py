@@ -10,7 +10,8 @@ from datasets_app.ingest.hub.api import commit_of, files_of, repository_info
 from datasets_app.ingest.hub.card import Card, plain, read_card
 from datasets_app.ingest.hub.connection import Clock, Connection
 from datasets_app.ingest.hub.footers import open_parquet
-from datasets_app.ingest.hub.layout import CARD_ERRORS, files_by_split, import_datasets, kind_of_file, read_layout
+from datasets_app.ingest.hub.layout import CARD_ERRORS, Layout, import_datasets, kind_of_file, read_layout
+from datasets_app.ingest.hub.refusals import NotTabular
 from datasets_app.ingest.hub.remote import DATASET, HubAccess, RemoteFile, Repository
 from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.schema import columns_of, plain_schema
@@ -87,7 +88,7 @@ def look_up_dataset(
 ) -> DatasetListing:
     """Ask for everything a person has to see before a download; waits for the Hub no longer than `seconds`.
 
-    Without a `configuration` the default one is listed, or the first. Raises HubError.
+    Without a `configuration` the default one is listed, or the first that has rows to read. Raises HubError.
     """
     import_datasets()
     repository = Repository(DATASET, name)
@@ -98,8 +99,8 @@ def look_up_dataset(
             _check_access(list(files.values()), connection)
         card = _card(files, connection, repository)
         layout = read_layout(card, repository)
-        chosen = layout.choose(configuration, repository)
-        by_split = files_by_split(list(files), layout.parameters.get(chosen, {}), repository)
+        candidates = layout.candidates(configuration, repository)
+        chosen, by_split = _first_readable(candidates, layout, list(files), repository, connection)
         splits = tuple(SplitListing(split, _with_kinds(paths, files)) for split, paths in by_split.items())
         splits, columns = _told(splits, _infos(card, files, connection).get(chosen), connection)
     return DatasetListing(
@@ -117,6 +118,19 @@ def look_up_dataset(
         splits=splits,
         columns=columns,
     )
+
+
+def _first_readable(
+    candidates: list[str], layout: Layout, paths: list[str], repository: Repository, connection: Connection
+) -> tuple[str, dict[str, list[str]]]:
+    refusals = []
+    for name in candidates:
+        try:
+            return name, layout.files(name, paths, repository)
+        except NotTabular as error:
+            refusals.append(error)
+            connection.check_deadline()
+    raise refusals[0]
 
 
 def bounded_connection(access: HubAccess, seconds: float, clock: Clock | None) -> Connection:
