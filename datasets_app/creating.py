@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 
 from datasets_app import storage
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, refuse_token
 from datasets_app.jobs import RETRIABLE
 from datasets_app.models import LONGEST_FILE_NAME, NAME_LENGTH, Dataset, Import, ImportShard
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def check_name(name: str) -> None:
     if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
         raise JobError(f"A dataset’s name has 1 to {NAME_LENGTH} printable characters.", "Choose another name.")
+    refuse_token(name)
 
 
 def check_splits(splits: set[str]) -> None:

@@ -20,6 +20,12 @@ class JobError(Exception):
         self.advice = masked(whole(advice))
 
 
+def refuse_token(text: str) -> None:
+    """JobError if what is to be stored and shown is a token, which it does not quote."""
+    if masked(text) != text:
+        raise JobError("This is a token, and what stands here is shown to others.", "Add it under Hub tokens.")
+
+
 class Cancelled(Exception):
     """The job no longer runs, or its lease was lost: stop, and remove your own files."""
 

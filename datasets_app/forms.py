@@ -10,7 +10,7 @@ from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from datasets_app import storage
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, refuse_token
 from datasets_app.ingest.kinds import Kind, kind_of
 from datasets_app.ingest.options import Delimiter, Encoding, Layout, TextRows
 from datasets_app.jobs import UNFINISHED, Job, Status
@@ -39,6 +39,22 @@ SPLIT_WORDS = {
     "val": "validation",
     "dev": "validation",
 }
+
+
+class TokenFreeForm(forms.Form):
+    """Refuses a token in a field for text, and forgets it: what is typed here is stored and shown."""
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        for name in self.fields:
+            try:
+                refuse_token(str(self.data.get(self.add_prefix(name), "")))
+            except JobError as error:
+                self.errors[name] = self.error_class([f"{error} {error.advice}"])
+                self.cleaned_data.pop(name, None)
+                sent: Any = self.data.copy()  # type: ignore[attr-defined]
+                del sent[self.add_prefix(name)]
+                self.data = sent
 
 
 class SignInForm(AuthenticationForm):
@@ -191,6 +207,7 @@ class UploadForm(forms.Form):
         files: list[UploadedFile[Any]] = self.cleaned_data["files"]
         for file in files:
             try:
+                refuse_token(file.name or "")
                 kind_of(file.name or "")
             except JobError as error:
                 raise forms.ValidationError(f"{error} {error.advice}") from error
@@ -210,7 +227,7 @@ class ServerFilesForm(forms.Form):
     )
 
 
-class ReadingForm(forms.Form):
+class ReadingForm(TokenFreeForm):
     """How the files are to be read; what is left open is detected for each."""
 
     text_rows = forms.ChoiceField(

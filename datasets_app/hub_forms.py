@@ -7,7 +7,7 @@ from django import forms
 
 from datasets_app.downloads import MOST_ROWS
 from datasets_app.errors import JobError
-from datasets_app.forms import NAME_IT, RowsForm
+from datasets_app.forms import NAME_IT, RowsForm, TokenFreeForm
 from datasets_app.hub_tokens import HubToken
 from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
 from datasets_app.ingest.hub.remote import DATASET, MODEL
@@ -25,7 +25,7 @@ KINDS = {LookUp.Of.DATASET: DATASET, LookUp.Of.TOKENIZER: MODEL}
 TYPED = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
-class LookUpForm(forms.Form):
+class LookUpForm(TokenFreeForm):
     """Which repository, at which revision, as whom."""
 
     repository = forms.CharField(

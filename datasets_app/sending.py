@@ -12,8 +12,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from datasets_app import storage
-from datasets_app.errors import JobError, disk_full_explained
+from datasets_app.errors import JobError, disk_full_explained, refuse_token
 from datasets_app.ingest.kinds import kind_of
+from datasets_app.masking import masked
 from datasets_app.models import Upload
 from datasets_app.names import shown_name
 from datasets_app.templatetags.figures import size
@@ -62,7 +63,7 @@ def chosen(files: list[Announced], is_folder: bool) -> tuple[list[Announced], li
         except JobError:
             if not is_folder:
                 raise
-            left_out.append(shown_name(file.name))
+            left_out.append(masked(shown_name(file.name)))
     if not kept:
         raise JobError("There is no file here that can be read.", "Choose CSV, JSON, JSONL, Parquet or text files.")
     most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
@@ -72,6 +73,7 @@ def chosen(files: list[Announced], is_folder: bool) -> tuple[list[Announced], li
 
 
 def check(file: Announced) -> None:
+    refuse_token(file.name)
     if any(part.startswith((".", "__MACOSX")) for part in file.name.split("/")):
         raise JobError(f"{shown_name(file.name)} is a hidden file.", "Give it another name.")
     kind_of(shown_name(file.name))

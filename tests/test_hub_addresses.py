@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from datasets_app.errors import JobError
 from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
 from datasets_app.ingest.hub.remote import DATASET, MODEL, Repository
+from tests.hub.fixtures import CANARY
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,15 @@ def test_a_path_or_anything_else_is_refused_with_what_to_type(typed):
 
     assert "owner/name" in refused.value.advice
     assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("parse", [parse_repository, parse_revision])
+@pytest.mark.parametrize("typed", [CANARY, f"lab/{CANARY}", f"https://huggingface.co/datasets/lab/{CANARY}"])
+def test_a_token_is_neither_and_is_not_quoted(parse, typed):
+    with pytest.raises(JobError, match="This is a token") as refused:
+        parse(typed)
+
+    assert CANARY not in f"{refused.value} {refused.value.advice}"
 
 
 def test_a_name_without_an_owner_is_told_what_is_missing():

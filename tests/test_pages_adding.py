@@ -9,6 +9,7 @@ from datasets_app import storage
 from datasets_app.models import Dataset, Upload
 from datasets_app.names import shown_name
 from tests import factories
+from tests.hub.fixtures import CANARY
 
 CSV = b"number,text\n1,the quick brown fox\n2,jumps over\n"
 LINES = b'{"number": 3, "text": "the lazy dog"}\n'
@@ -38,6 +39,16 @@ def test_files_are_kept_under_numbers_of_ours(as_owner, owner):
     assert [file["kind"] for file in upload.files] == ["csv", "jsonl"]
     assert sorted(path.name for path in storage.upload_dir(upload.pk).iterdir()) == ["0", "1"]
     assert upload.path(upload.files[1]).read_bytes() == LINES
+
+
+def test_a_token_is_no_name_of_a_file_or_of_a_dataset(as_owner):
+    file = as_owner.post(reverse("datasets:add"), {"files": [sent(f"{CANARY}.csv")]})
+    name = as_owner.post(uploaded(as_owner, sent()), {"name": CANARY, "split_0": "train"})
+
+    for answer in (file, name):
+        assert answer.status_code == 422
+        assert "This is a token" in answer.content.decode()
+        assert CANARY not in answer.content.decode()
 
 
 def test_the_first_rows_come_before_the_import(as_owner):

@@ -18,6 +18,7 @@ from datasets_app.models import Dataset, Import
 from datasets_app.templatetags.figures import size
 from tests import factories, real
 from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples, card, csv_bytes
+from tests.hub.fixtures import CANARY
 from tests.hub.server import Hub
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,6 +85,34 @@ def test_what_names_no_dataset_is_refused_at_once(as_owner: Client, typed: str) 
     assert response.status_code == 422
     assert 'class="error"' in response.content.decode()
     assert not LookUp.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"repository": f"lab/{CANARY}"},
+        {"repository": CANARY},
+        {"revision": CANARY},
+    ],
+)
+def test_a_token_in_the_wrong_field_is_refused_and_forgotten(as_owner: Client, typed: dict[str, str]) -> None:
+    response = as_owner.post("/datasets/hub/", {"repository": "lab/stories", **typed})
+
+    assert response.status_code == 422
+    assert "This is a token" in response.content.decode()
+    assert CANARY not in response.content.decode()
+    assert not LookUp.objects.exists()
+
+
+def test_a_token_is_no_name_of_a_dataset(as_owner: Client) -> None:
+    address = asked(as_owner, "lab/stories")
+
+    response = as_owner.post(address, {"name": CANARY, "splits": ["train", "test"]})
+
+    assert response.status_code == 422
+    assert "This is a token" in response.content.decode()
+    assert CANARY not in response.content.decode()
+    assert response.content.decode().count(" checked> t") == 2
 
 
 def test_while_it_is_asked_the_page_says_so_and_asks_again(as_owner: Client) -> None:

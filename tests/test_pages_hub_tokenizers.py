@@ -138,6 +138,15 @@ def test_a_name_that_is_taken_is_told_before_anything_is_fetched(as_owner: Clien
     assert "There is already a tokenizer named words" in response.content.decode()
 
 
+def test_a_token_is_no_name_of_a_tokenizer(as_owner: Client) -> None:
+    response = as_owner.post(asked(as_owner, "lab/words"), {"name": CANARY})
+
+    assert response.status_code == 422
+    assert CANARY not in response.content.decode()
+    with pytest.raises(CommandError, match="This is a token"):
+        call_command("add_tokenizer", CANARY, hub="lab/words")
+
+
 @pytest.mark.parametrize("typed", ["words", "https://huggingface.co/datasets/lab/stories", "../x"])
 def test_what_names_no_tokenizer_is_refused_at_once(as_owner: Client, typed: str) -> None:
     assert as_owner.post("/tokenizers/hub/", {"repository": typed}).status_code == 422

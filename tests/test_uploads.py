@@ -14,6 +14,7 @@ from datasets_app import keeper, sending, storage
 from datasets_app.jobs import from_now
 from datasets_app.models import UPLOADS_KEPT, Upload
 from tests import factories
+from tests.hub.fixtures import CANARY
 
 CSV = b"text\nthe quick brown fox\n"
 MEGABYTE = 10**6
@@ -143,6 +144,7 @@ def test_a_preview_needs_the_whole_upload(as_owner):
     [
         ([announced("a.docx")], "cannot be read"),
         ([announced(size=0)], "a.csv is empty. "),
+        ([announced(f"{CANARY}.csv")], "This is a token"),
         ([announced("../.a.csv")], "is a hidden file"),
         ([announced(size=-1)], "cannot be sent"),
         ([announced(name="")], "cannot be sent"),
@@ -160,6 +162,7 @@ def test_what_cannot_be_taken_is_refused_before_it_is_sent(as_owner, settings, f
 
     assert answer.status_code == 422
     assert said in " ".join(answer.json().values())
+    assert CANARY not in answer.content.decode()
     assert not Upload.objects.exists()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 
 from datasets_app import storage
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, refuse_token
 from datasets_app.models import NAME_LENGTH
 from tokenizations.models import Tokenizer
 from tokenizations.reading import read_in_child
@@ -30,6 +30,7 @@ def add_tokenizer(name: str, paths: list[Path], source: str, user: "User | None"
     """
     if not 0 < len(name) <= NAME_LENGTH:
         raise JobError(f"A tokenizer’s name has 1 to {NAME_LENGTH} characters.", "Choose another name.")
+    refuse_token(name)
     scratch = storage.scratch_dir(f"tokenizer-{uuid.uuid4().hex}")
     try:
         copy = scratch / "tokenizer.json"

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
 
 from datasets_app.errors import JobError
-from datasets_app.forms import NAME_IT, FilesField
+from datasets_app.forms import NAME_IT, FilesField, TokenFreeForm
 from datasets_app.models import NAME_LENGTH, Dataset
 from datasets_app.templatetags.figures import number
 from tokenizations.engine.rules import OptionError
@@ -227,7 +227,7 @@ class ComposerForm(forms.Form):
         }
 
 
-class TokenizerForm(forms.Form):
+class TokenizerForm(TokenFreeForm):
     name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
     files = FilesField(  # type: ignore[assignment]
         label="Files", error_messages={"required": "Choose its files."}

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from datasets_app.forms import NAME_IT
+from datasets_app.forms import NAME_IT, TokenFreeForm
 from datasets_app.hub_forms import LookUpForm
 from datasets_app.hub_views import INVALID, refused, shown, waiting
 from datasets_app.lookups import LookUp
@@ -21,7 +21,7 @@ from tokenizations.models import Tokenizer
 PAGE = "tokenizations/hub_answer.html"
 
 
-class NameForm(forms.Form):
+class NameForm(TokenFreeForm):
     name = forms.CharField(max_length=NAME_LENGTH, label="Name", error_messages={"required": NAME_IT})
 
     def clean_name(self) -> str:

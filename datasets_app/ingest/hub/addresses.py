@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, refuse_token
 from datasets_app.ingest.hub.remote import DATASET, MODEL, Repository
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
@@ -20,6 +20,7 @@ def parse_repository(typed: str, kind: str = DATASET) -> Repository:
 
     Raises JobError for whatever else, a local path and an address of the other kind included.
     """
+    refuse_token(typed)
     typed = typed.strip()
     name = _named_by_address(typed, kind) if "://" in typed else typed
     if ONE_WORD.fullmatch(name) and name.strip("."):
@@ -31,6 +32,7 @@ def parse_repository(typed: str, kind: str = DATASET) -> Repository:
 
 def parse_revision(typed: str) -> str:
     """A branch, a tag or a commit; `main` when nothing is typed. Raises JobError for what cannot be one."""
+    refuse_token(typed)
     revision = typed.strip() or "main"
     if not REVISION.fullmatch(revision) or ".." in revision or "//" in revision or revision.endswith(("/", ".")):
         raise JobError(f"“{_shown(revision)}” is not a revision.", "Give a branch, a tag or the sha of a commit.")
