@@ -78,6 +78,8 @@ def ask_hub(
         return {"listing": listing, "preview": ask({"do": "preview", "file": file, "rows": PREVIEW_ROWS} | access)}
     except JobError as error:
         return {"listing": listing, "problem": f"{error} {error.advice}"}
+    except ChildDied as death:
+        return {"listing": listing, "problem": f"The first rows are not shown: reading them {death}."}
 
 
 def fetch(

@@ -18,6 +18,7 @@ from datasets_app.models import Dataset, Import
 from datasets_app.templatetags.figures import size
 from tests import factories, real
 from tests.hub.examples import TOKEN_READER, TOKEN_STRANGER, add_examples, card, csv_bytes
+from tests.hub.faults import Slow
 from tests.hub.fixtures import CANARY
 from tests.hub.server import Hub
 
@@ -191,6 +192,26 @@ def test_before_the_hub_has_answered_there_is_no_size(as_owner: Client) -> None:
     address = as_owner.post("/datasets/hub/", {"repository": "lab/stories"})["Location"]
 
     assert as_owner.get(f"{address}size/").status_code == 404
+
+
+def test_first_rows_that_end_the_child_are_left_out(
+    as_owner: Client, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("lab/tough", {"train.csv": csv_bytes(3)})
+    asked(as_owner, "lab/stories")  # the child is there
+    monkeypatch.setattr(looking_up.child(), "silence_seconds", 2.0)
+    hub.fault("/train.csv", Slow(0.5, 1))
+
+    said = text_of(as_owner, asked(as_owner, "lab/tough"))
+
+    assert "The first rows are not shown: reading them finished nothing in 2 s." in said
+    assert "Download and import" in said
+
+
+def test_a_file_that_is_no_parquet_is_told_in_the_place_of_its_first_rows(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/lies", {"train.parquet": b"not Parquet at all" * 1000})
+
+    assert "train.parquet is damaged or no Parquet file." in text_of(as_owner, asked(as_owner, "lab/lies"))
 
 
 def test_choosing_begins_a_download(as_owner: Client, owner: User) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from datasets_app.ingest.hub.connection import Connection
-from datasets_app.ingest.hub.refusals import HubError
+from datasets_app.ingest.hub.refusals import Damaged, HubError
 from datasets_app.ingest.hub.remote import RemoteFile
 from datasets_app.ingest.parquet import READ_ERRORS
 
@@ -68,7 +68,7 @@ class RangedFile(io.RawIOBase):
 
 
 def open_parquet(file: RemoteFile, connection: Connection) -> parquet.ParquetFile:
-    """Reads the footer. Raises HubError for one that is damaged."""
+    """Reads the footer. Raises Damaged, and HubError."""
     try:
         source = pa.PythonFile(RangedFile(file, connection), mode="r")
         return parquet.ParquetFile(source, pre_buffer=False, buffer_size=TAIL_BYTES)
@@ -76,5 +76,5 @@ def open_parquet(file: RemoteFile, connection: Connection) -> parquet.ParquetFil
         raise damaged(file) from error
 
 
-def damaged(file: RemoteFile) -> HubError:
-    return HubError(f"{file.path} is damaged or no Parquet file.", "Tell the repository’s owner.")
+def damaged(file: RemoteFile) -> Damaged:
+    return Damaged(f"{file.path} is damaged or no Parquet file.", "Tell the repository’s owner.")

@@ -11,7 +11,7 @@ from datasets_app.ingest.hub.card import Card, plain, read_card
 from datasets_app.ingest.hub.connection import Clock, Connection
 from datasets_app.ingest.hub.footers import open_parquet
 from datasets_app.ingest.hub.layout import CARD_ERRORS, Layout, import_datasets, kind_of_file, read_layout
-from datasets_app.ingest.hub.refusals import NotTabular
+from datasets_app.ingest.hub.refusals import Damaged, HubUnreachable, NotTabular
 from datasets_app.ingest.hub.remote import DATASET, HubAccess, RemoteFile, Repository
 from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.schema import columns_of, plain_schema
@@ -182,14 +182,18 @@ def _legacy_infos(files: dict[str, RemoteFile], connection: Connection) -> dict[
 def _told(
     splits: tuple[SplitListing, ...], info: "DatasetInfo | None", connection: Connection
 ) -> tuple[tuple[SplitListing, ...], tuple[tuple[str, str], ...] | None]:
-    """Rows, bytes and columns, from the card or else from the footers of a few Parquet files."""
+    """Rows, bytes and columns, from the card or else from the footers of a few Parquet files, if all can be read."""
     by_card = tuple(_by_card(split, info) for split in splits)
     schema = _schema_by_card(info)
     files = [file for split in splits for file in split.files]
+    told = by_card, None if schema is None else tuple(columns_of(plain_schema(schema)))
     is_told = schema is not None and all(split.rows is not None for split in by_card)
     if is_told or len(files) > MOST_FOOTERS or any(file.kind != Kind.PARQUET for file in files):
-        return by_card, None if schema is None else tuple(columns_of(plain_schema(schema)))
-    footers = {file.path: open_parquet(file, connection) for file in files}
+        return told
+    try:
+        footers = {file.path: open_parquet(file, connection) for file in files}
+    except (Damaged, HubUnreachable):
+        return told
     counted = tuple(
         replace(split, rows=sum(footers[file.path].metadata.num_rows for file in split.files)) for split in by_card
     )

@@ -78,6 +78,10 @@ class NotTabular(HubError):
     kind = "not_tabular"
 
 
+class Damaged(HubError):
+    kind = "damaged"
+
+
 class RedirectRefused(HubError):
     kind = "redirect_refused"
 
