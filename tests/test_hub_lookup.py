@@ -302,6 +302,51 @@ def test_too_many_requests_tell_how_long_to_wait(hub):
     assert "42 s" in error.advice
 
 
+@pytest.mark.parametrize("body", [b'["slow down"]', b'{"error": {"a": 1}, "errors": 7}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(("status", "error"), [(429, refusals.RateLimited), (503, refusals.HubUnreachable)])
+def test_the_body_of_an_error_does_not_matter(hub, status, error, body):
+    hub.add(NAME, {"train.csv": csv_bytes(7)})
+    hub.fault("/revision/main", Status(status, {"Content-Type": "application/json"}, body), times=20)
+
+    refusal(hub, error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[1]",
+        b'{"id": 1, "sha": {"a": 1}, "siblings": []}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": [{"rfilename": 3, "size": 1}]}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": [{"rfilename": "a.csv", "size": 1e999}]}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": [{"rfilename": "a.csv", "size": -1}]}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": 7}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": [7]}',
+        b'{"id": "lab/stories", "sha": "a", "siblings": {"a": 1}}',
+        b"[" * 100_000,
+    ],
+)
+def test_an_answer_of_another_shape_is_told(hub, body):
+    hub.fault("/revision/main", Status(200, {"Content-Type": "application/json"}, body))
+
+    refusal(hub, refusals.HubUnreachable)
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("9" * 400, "Try again in 720 hours."),
+        ("Thu, 01 Jan 1970 00:00:00 +99999999999", "Try again in a few minutes."),
+        ("soon", "Try again in a few minutes."),
+        ("-5", "Try again in a few minutes."),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", "Try again in 0 s."),
+    ],
+)
+def test_an_odd_time_to_wait_is_told_as_well_as_it_goes(hub, said, advice):
+    hub.fault("/revision/main", Status(429, {"Retry-After": said}))
+
+    assert refusal(hub, refusals.RateLimited).advice == advice
+
+
 def test_an_error_of_the_server_that_passes_is_not_even_told(hub):
     hub.add(NAME, {"train.csv": csv_bytes(7)})
     hub.fault("/revision/main", Status(503), times=2)

@@ -45,7 +45,7 @@ class HubHandler(BaseHTTPRequestHandler):
         fault = self.fault = self.server.hub.next_fault(path, self.command)
         match fault:
             case Status():
-                return self._send(fault.code, b"", fault.headers)
+                return self._send(fault.code, fault.body, fault.headers)
             case Html():
                 return self._send(200, fault.text.encode(), {"Content-Type": "text/html; charset=utf-8"})
             case Redirect(location) if location:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Status:
-    """Nothing but this status."""
+    """Nothing but this status, and what may be wrong with the rest of it."""
 
     code: int
     headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from datasets_app.ingest.hub.connection import CONNECT_SECONDS, Connection
+from datasets_app.ingest.hub.connection import CONNECT_SECONDS, FIRST_ERROR, Connection
 from datasets_app.ingest.hub.refusals import (
     SERVER_ERRORS,
     HubError,
@@ -42,10 +42,18 @@ def settle_environment() -> None:
         os.environ.pop(name, None)
 
 
+class _Refused(Exception):
+    """An answer over 399, taken before the client tries to make sense of its body."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
 def repository_info(repository: Repository, revision: str, connection: Connection) -> "Info":
     """Its commit, its files with their sizes, and whether it is gated. Raises HubError."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     api = HfApi(endpoint=connection.endpoint, token=connection.access.token or False)
     ask = api.dataset_info if repository.kind == DATASET else api.model_info
@@ -53,14 +61,14 @@ def repository_info(repository: Repository, revision: str, connection: Connectio
         try:
             asked = partial(ask, repository.name, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS)
             return _tried_again(asked, connection)
-        except HfHubHTTPError as error:
+        except _Refused as error:
             file = RemoteFile(repository, revision, "", 0)
             raise connection.refusal(error.response, file) from None
         except OfflineModeIsEnabled:
             raise unreachable(connection.endpoint, "is not asked: HF_HUB_OFFLINE is set") from None
         except httpx2.HTTPError:
             raise unreachable(connection.endpoint) from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # A proxy's page instead of JSON, or JSON of something else.
             raise unreachable(connection.endpoint, "does not answer as the Hub does") from None
 
@@ -77,13 +85,15 @@ def files_of(info: "Info", repository: Repository, endpoint: str) -> list[Remote
 
 
 def commit_of(info: "Info", endpoint: str) -> str:
-    if not info.sha:
+    if not info.sha or not isinstance(info.sha, str):
         raise unreachable(endpoint, "does not answer as the Hub does")
     return info.sha
 
 
 def _file(sibling: Any, repository: Repository, sha: str, endpoint: str) -> RemoteFile:
-    if sibling.size is None:
+    if not isinstance(sibling.rfilename, str):
+        raise unreachable(endpoint, "does not answer as the Hub does")
+    if not isinstance(sibling.size, int) or sibling.size < 0:
         raise unreachable(endpoint, "does not tell the sizes of files")
     sha256 = sibling.lfs.sha256 if sibling.lfs else ""
     blob = "" if sha256 else sibling.blob_id or ""
@@ -91,12 +101,10 @@ def _file(sibling: Any, repository: Repository, sha: str, endpoint: str) -> Remo
 
 
 def _tried_again(ask: Callable[[], "Info"], connection: Connection) -> "Info":
-    from huggingface_hub.errors import HfHubHTTPError
-
     for seconds in WAITS_SECONDS:
         try:
             return ask()
-        except HfHubHTTPError as error:
+        except _Refused as error:
             if error.response.status_code < SERVER_ERRORS:
                 raise
         connection.clock.sleep(seconds)
@@ -132,6 +140,8 @@ def _check(connection: Connection, request: httpx2.Request) -> None:
 
 
 def _limit(connection: Connection, response: httpx2.Response) -> None:
+    if response.status_code >= FIRST_ERROR:
+        raise _Refused(response)
     assert isinstance(response.stream, httpx2.SyncByteStream)
     response.stream = _LimitedStream(response.stream, connection)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 import httpx2
@@ -12,6 +13,8 @@ from datasets_app.ingest.hub.remote import Repository
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, TIMEOUT, TOO_MANY = 401, 403, 404, 408, 429
 SERVER_ERRORS = 500
 MINUTE, HOUR = 60, 3600
+# A month; who asks for more has mistaken something.
+LONGEST_ASKED_FOR = 30 * 24 * 3600.0
 UPLOAD_INSTEAD = "Upload files instead, or have HF_ENDPOINT set to a mirror."
 TRY_LATER = "Try again in a few minutes."
 
@@ -134,13 +137,19 @@ def refusal_of(
 
 def wait_asked_for(response: httpx2.Response, now: float) -> float | None:
     """Seconds from Retry-After, be it a number or a date, or from the Hub's own header; None if neither is there."""
+    for said in (_retry_after, _reset):
+        with suppress(ValueError, OverflowError):
+            if (seconds := said(response, now)) is not None:
+                return min(max(0.0, seconds), LONGEST_ASKED_FOR)
+    return None
+
+
+def _retry_after(response: httpx2.Response, now: float) -> float:
     said = response.headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        return float(said)
-    try:
-        return max(0.0, parsedate_to_datetime(said).timestamp() - now)
-    except ValueError:
-        pass
+    return float(said) if said.isascii() and said.isdigit() else parsedate_to_datetime(said).timestamp() - now
+
+
+def _reset(response: httpx2.Response, now: float) -> float | None:
     from huggingface_hub.utils._http import parse_ratelimit_headers
 
     limit = parse_ratelimit_headers(response.headers)
