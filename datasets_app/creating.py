@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from datasets_app import storage
 from datasets_app.errors import JobError, refuse_token
 from datasets_app.jobs import RETRIABLE
-from datasets_app.models import LONGEST_FILE_NAME, NAME_LENGTH, Dataset, Import, ImportShard
+from datasets_app.models import NAME_LENGTH, Dataset, Import, ImportShard
+from datasets_app.names import shown_name
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -65,7 +66,7 @@ def start_import(dataset: Dataset, files: list[dict[str, Any]], **fields: Any) -
         ImportShard(
             job=job,
             index=index,
-            name=file["name"][-LONGEST_FILE_NAME:],
+            name=shown_name(file["name"]),
             path=file["path"],
             split=file["split"],
             kind=file["kind"],

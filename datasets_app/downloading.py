@@ -20,6 +20,7 @@ from datasets_app.hub_tokens import HubToken
 from datasets_app.jobs import Job, Stage
 from datasets_app.leases import Claim
 from datasets_app.models import Dataset, Import
+from datasets_app.names import shown_name
 from datasets_app.slots import Keep
 from datasets_app.templatetags.figures import size
 
@@ -194,7 +195,9 @@ def queued(listing: dict[str, Any], name: str, files: list[SplitFile], key: str,
         **fields.get("hold") or {},
     )
     DownloadShard.objects.bulk_create(
-        DownloadShard(job=job, index=index, name=file["path"], split=split, file=file, bytes_total=file["bytes"])
+        DownloadShard(
+            job=job, index=index, name=shown_name(file["path"]), split=split, file=file, bytes_total=file["bytes"]
+        )
         for index, (split, file) in enumerate(files)
     )
     job.tell("queued", "Download queued.", user)

@@ -5,7 +5,7 @@ from typing import Any
 
 NAME_SHOWN = 200
 HALVES = re.compile("[\ud800-\udfff]")
-INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 def whole(text: str) -> str:

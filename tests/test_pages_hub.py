@@ -71,6 +71,22 @@ def test_half_a_character_in_what_the_hub_tells_is_replaced(as_owner: Client, hu
     assert LookUp.objects.get().listing["licence"] == "\N{REPLACEMENT CHARACTER}x"
 
 
+def test_names_that_turn_the_text_around_are_shown_straight(as_owner: Client, hub: Hub) -> None:
+    hub.add(
+        "lab/turned",
+        {"README.md": card("x: y\n").replace(b"apache", b"\xe2\x80\xaeapache"), "a\u202eb.csv": csv_bytes(3)},
+    )
+    address = asked(as_owner, "lab/turned")
+
+    page = as_owner.get(address).content.decode()
+    dataset = as_owner.post(address, {"name": "mine", "splits": ["train"]})["Location"]
+
+    assert "Of <bdi>ab.csv</bdi>" in page
+    assert "<bdi>\u202eapache-2.0</bdi>" in page
+    assert Download.objects.get().shards.get().name == "ab.csv"
+    assert "\u202e" not in as_owner.get(dataset).content.decode()
+
+
 def test_a_page_s_address_will_do_too(as_owner: Client) -> None:
     asked(as_owner, "https://huggingface.co/datasets/lab/stories/tree/main")
 

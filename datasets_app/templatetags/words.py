@@ -8,6 +8,7 @@ from django.urls import reverse
 from datasets_app.access import DELETE, can
 from datasets_app.cards import Card
 from datasets_app.jobs import Status
+from datasets_app.names import shown_name
 from datasets_app.page import name_of
 from datasets_app.progress import Progress
 from datasets_app.templatetags.figures import amount, number, size
@@ -177,6 +178,9 @@ def delete_address(job: Any) -> str:
 def option(spec: dict[str, Any], name: str) -> Any:
     """None where an earlier version did not write it down."""
     return spec.get(name)
+
+
+register.filter("shown_name", shown_name)
 
 
 @register.filter
