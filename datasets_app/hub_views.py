@@ -99,8 +99,11 @@ def waiting(question: LookUp) -> dict[str, Any]:
     late = question.state == LookUp.State.WAITING and timezone.now() - question.created_at > TAKEN_WITHIN
     is_stalled = late and not Worker.objects.slots("import")
     received, seconds = question.answer.get("received"), question.answer.get("waiting", 0)
-    says = "stalled" if is_stalled else "asking" if received is None else f"{received}-{seconds}"
-    return {"is_stalled": is_stalled, "received": received, "seconds": seconds, "says": says}
+    before = question.before()
+    says = "stalled" if is_stalled else f"asking-{before}" if before else "asking"
+    if received is not None:
+        says = f"{received}-{seconds}"
+    return {"is_stalled": is_stalled, "before": before, "received": received, "seconds": seconds, "says": says}
 
 
 def refused(request: Request, question: LookUp) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from datasets_app.children import Child, ChildDied
 from datasets_app.errors import Cancelled, JobError
-from datasets_app.lookups import LookUp
+from datasets_app.lookups import LOOK_UPS, LookUp
 
 MEMORY_BYTES = 1 << 30
 SILENCE_SECONDS = 20.0
@@ -22,7 +22,7 @@ _local = threading.local()
 
 
 def answer_all() -> None:
-    answer_each(asked, LookUp.Of.DATASET, LookUp.Of.TOKENIZER)
+    answer_each(asked, *LOOK_UPS)
 
 
 def answer_each(how: Callable[[LookUp], dict[str, Any]], *kinds: LookUp.Of) -> None:

@@ -26,6 +26,7 @@ NAME_LENGTH = 200
 # of them are read.
 LOST_AFTER, FILES_LOST_AFTER = timedelta(seconds=40), timedelta(minutes=3)
 KEPT_FOR = timedelta(days=1)
+REPLACED = "Another question of yours came before this one was asked."
 
 
 class LookUpQuerySet(models.QuerySet["LookUp"]):
@@ -94,6 +95,13 @@ class LookUp(models.Model):
     def listing(self) -> dict[str, Any]:
         return dict(self.answer.get("listing", {}))
 
+    def before(self) -> int:
+        """How many questions are asked before this one, while it waits."""
+        if self.state != self.State.WAITING:
+            return 0
+        kinds = LOOK_UPS if self.of in LOOK_UPS else (self.of,)
+        return LookUp.objects.waiting(*kinds).filter(created_at__lt=self.created_at).exclude(pk=self.pk).count()
+
     def known_configurations(self) -> list[str]:
         """Those of its repository, from what the same person was told last; with the one that was asked for."""
         told = LookUp.objects.of(self.created_by).filter(of=self.of, repository=self.repository)
@@ -103,7 +111,10 @@ class LookUp(models.Model):
 
     @classmethod
     def ask(cls, user: "User", **what: Any) -> Self:
-        """Leave a question for the workers. `what` are its fields."""
+        """Leave a question for the workers; a waiting look-up of the same person is given up. `what` are its fields."""
+        if what["of"] in LOOK_UPS:
+            waiting = LookUp.objects.of(user).waiting(*LOOK_UPS)
+            waiting.update(state=cls.State.REFUSED, failure=REPLACED, advice="Ask it again.")
         asked = cls._default_manager.create(created_by=user, **what)
         asked.wake()
         return asked  # type: ignore[return-value]
@@ -151,6 +162,7 @@ def refuse_without_token(instance: HubToken, **kwargs: Any) -> None:
 
 
 UNDER_WAY = (LookUp.State.WAITING, LookUp.State.ASKING)
+LOOK_UPS = (LookUp.Of.DATASET, LookUp.Of.TOKENIZER)
 # By kind: the queue, and who works it off.
 ACTORS = {
     LookUp.Of.DATASET: (QUEUE, "look_up"),

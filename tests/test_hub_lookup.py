@@ -12,7 +12,7 @@ from datasets_app.errors import JobError
 from datasets_app.ingest.hub import refusals
 from datasets_app.ingest.hub.lookup import look_up_dataset
 from datasets_app.ingest.hub.remote import HubAccess, RemoteFile
-from tests.hub import Html, Redirect, Slow, Status
+from tests.hub import Html, Redirect, Silent, Slow, Status
 from tests.hub.examples import INFO, add_examples, card, csv_bytes, jsonl_bytes, parquet_bytes
 from tests.hub.fixtures import CANARY, access_to
 
@@ -372,8 +372,20 @@ def test_a_hub_that_is_down_is_told_with_what_to_do():
 
 
 def test_a_hub_that_takes_requests_and_never_answers_is_told():
-    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(refusals.HubUnreachable):
-        look_up_dataset(NAME, access=HubAccess(f"http://127.0.0.1:{deaf.getsockname()[1]}"))
+    start = time.monotonic()
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(refusals.HubUnreachable) as refused:
+        look_up_dataset(NAME, access=HubAccess(f"http://127.0.0.1:{deaf.getsockname()[1]}"), seconds=1.0)
+
+    assert str(refused.value).endswith("does not answer.")
+    assert time.monotonic() - start < 4
+
+
+def test_a_hub_that_takes_its_time_is_waited_for(hub):
+    hub.add(NAME, {"train.csv": csv_bytes(7)})
+    hub.fault("/revision/main", Silent(6.0))
+
+    assert files_of(look_up(hub)) == {"train": ["train.csv"]}
 
 
 @pytest.mark.parametrize("path", ["/revision/main", "/README.md"])

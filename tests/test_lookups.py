@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from datasets_app import keeper
@@ -53,3 +54,32 @@ def test_questions_go_after_a_day(owner: User) -> None:
     keeper.sweep()
 
     assert not LookUp.objects.exists()
+
+
+def test_a_newer_question_of_the_same_person_replaces_the_one_that_waits(owner: User, colleague: User) -> None:
+    others = LookUp.ask(colleague, of="dataset", repository="lab/stories")
+    first = LookUp.ask(owner, of="dataset", repository="lab/stories")
+    files = LookUp.ask(owner, of="files", repository="lab/words")
+
+    second = LookUp.ask(owner, of="tokenizer", repository="lab/words")
+
+    assert set(LookUp.objects.waiting()) == {others, files, second}
+    first.refresh_from_db()
+    assert (first.state, first.advice) == (LookUp.State.REFUSED, "Ask it again.")
+
+
+def test_who_waits_is_told_how_many_come_before(owner: User, colleague: User, as_owner: Client) -> None:
+    before = LookUp.ask(colleague, of="dataset", repository="lab/stories")
+    LookUp.ask(colleague, of="files", repository="lab/words")
+    LookUp.objects.update(created_at=timezone.now() - timedelta(seconds=2))
+    mine = LookUp.ask(owner, of="dataset", repository="lab/stories")
+    mine.refresh_from_db()
+    address = f"/datasets/hub/{mine.pk}/"
+
+    waiting = as_owner.get(address).content.decode()
+    same = as_owner.get(f"{address}?seen=asking-1", headers={"HX-Request": "true"})
+    before.take()
+
+    assert "1 question of others is asked before." in waiting
+    assert same.status_code == 204
+    assert "This takes a few seconds." in as_owner.get(address).content.decode()

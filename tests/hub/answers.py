@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub.asked import Asked
-from tests.hub.faults import Cut, Fault, Html, Redirect, Slow, Status, Unlike
+from tests.hub.faults import Cut, Fault, Html, Redirect, Silent, Slow, Status, Unlike
 from tests.hub.repositories import Repository, StoredFile
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class HubHandler(BaseHTTPRequestHandler):
         match fault:
             case Status():
                 return self._send(fault.code, fault.body, fault.headers)
+            case Silent():
+                time.sleep(fault.seconds)
             case Html():
                 return self._send(200, fault.text.encode(), {"Content-Type": "text/html; charset=utf-8"})
             case Redirect(location) if location:

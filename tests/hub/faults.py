@@ -28,6 +28,13 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class Silent:
+    """The answer as it should be, but only after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Unlike:
     """Another content than the one announced, of the same length unless told otherwise."""
 
@@ -50,4 +57,4 @@ class Redirect:
     code: int = 302
 
 
-Fault = Status | Cut | Slow | Unlike | Html | Redirect
+Fault = Status | Cut | Silent | Slow | Unlike | Html | Redirect

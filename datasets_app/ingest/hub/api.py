@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from datasets_app.ingest.hub.connection import CONNECT_SECONDS, FIRST_ERROR, Connection
+from datasets_app.ingest.hub.connection import FIRST_ERROR, Connection
 from datasets_app.ingest.hub.refusals import (
     SERVER_ERRORS,
     HubError,
@@ -59,15 +59,15 @@ def repository_info(repository: Repository, revision: str, connection: Connectio
     ask = api.dataset_info if repository.kind == DATASET else api.model_info
     with _bounded(connection):
         try:
-            asked = partial(ask, repository.name, revision=revision, files_metadata=True, timeout=CONNECT_SECONDS)
-            return _tried_again(asked, connection)
+            asked: Callable[..., Info] = partial(ask, repository.name, revision=revision, files_metadata=True)
+            return _tried_again(lambda: asked(timeout=connection.timeout()), connection)
         except _Refused as error:
             file = RemoteFile(repository, revision, "", 0)
             raise connection.refusal(error.response, file) from None
         except OfflineModeIsEnabled:
             raise unreachable(connection.endpoint, "is not asked: HF_HUB_OFFLINE is set") from None
-        except httpx2.HTTPError:
-            raise unreachable(connection.endpoint) from None
+        except httpx2.HTTPError as error:
+            raise connection.no_answer(error) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # A proxy's page instead of JSON, or JSON of something else.
             raise unreachable(connection.endpoint, "does not answer as the Hub does") from None

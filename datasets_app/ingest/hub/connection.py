@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from datasets_app.ingest.hub.refusals import (
+    TRY_LATER,
     UNAUTHORIZED,
     HubError,
     RedirectRefused,
@@ -26,6 +27,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 MOST_REDIRECTS = 5
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 20.0
+LEAST_SECONDS = 0.1
 FIRST_ERROR = 400
 USER_AGENT = "tokenyard"
 # Anything else would end up in the text of an exception of the HTTP library.
@@ -67,8 +69,8 @@ class Connection:
         self.has_token = token is not None
         self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         self._deadline = deadline
+        self._read_seconds = read_seconds
         self._client = httpx2.Client(
-            timeout=httpx2.Timeout(read_seconds, connect=CONNECT_SECONDS),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         )
 
@@ -84,7 +86,9 @@ class Connection:
         hub_headers: httpx2.Headers | None = None
         for _ in range(MOST_REDIRECTS):
             own = self._authorization if self.is_hub(address) else {}
-            request = self._client.build_request("GET", address, headers={**(headers or {}), **own})
+            request = self._client.build_request(
+                "GET", address, headers={**(headers or {}), **own}, timeout=self.timeout()
+            )
             response = self._client.send(request, stream=True)
             try:
                 hub_headers = response.headers if hub_headers is None else hub_headers
@@ -129,8 +133,8 @@ class Connection:
                 if skipped > most_bytes:
                     raise HubError("The Hub gives files only as a whole, so that there is no preview.", "")
                 return self._read(answer.response, skipped + wanted)[skipped:]
-        except httpx2.HTTPError:
-            raise unreachable(self.endpoint) from None
+        except httpx2.HTTPError as error:
+            raise self.no_answer(error) from None
 
     def _read(self, response: httpx2.Response, wanted: int) -> bytes:
         read = bytearray()
@@ -140,6 +144,16 @@ class Connection:
             if len(read) >= wanted:
                 break
         return bytes(read[:wanted])
+
+    def timeout(self) -> httpx2.Timeout:
+        """How long a request may be silent; it does not outlast the deadline."""
+        left = float("inf") if self._deadline is None else max(LEAST_SECONDS, self._deadline - self.clock.monotonic())
+        return httpx2.Timeout(min(self._read_seconds, left), connect=min(CONNECT_SECONDS, left))
+
+    def no_answer(self, error: httpx2.HTTPError) -> HubError:
+        if isinstance(error, httpx2.ReadTimeout):
+            return unreachable(self.endpoint, "does not answer", TRY_LATER)
+        return unreachable(self.endpoint)
 
     def check_deadline(self) -> None:
         if self._deadline is not None and self.clock.monotonic() > self._deadline:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo
 
 LOOK_UP_SECONDS = 15.0
-READ_SECONDS = 5.0
+READ_SECONDS = 10.0
 LARGEST_CARD_BYTES = 4 << 20
 # Footers are read only of so many files of a configuration: each is a request or two.
 MOST_FOOTERS = 8
