@@ -11,11 +11,12 @@ from django.db.models.functions import Coalesce
 
 from datasets_app import storage
 from datasets_app.errors import JobError, refuse_token
-from datasets_app.ingest.kinds import Kind, kind_of
+from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.options import Delimiter, Encoding, Layout, TextRows
 from datasets_app.jobs import UNFINISHED, Job, Status
 from datasets_app.models import NAME_LENGTH, Dataset, Event, Preference
 from datasets_app.templatetags.figures import size
+from datasets_app.uploads import check_name
 
 NAME_IT = "Give it a name."
 DETECTED = ("", "As detected")
@@ -207,8 +208,7 @@ class UploadForm(forms.Form):
         files: list[UploadedFile[Any]] = self.cleaned_data["files"]
         for file in files:
             try:
-                refuse_token(file.name or "")
-                kind_of(file.name or "")
+                check_name(file.name or "")
             except JobError as error:
                 raise forms.ValidationError(f"{error} {error.advice}") from error
             if (file.size or 0) > settings.UPLOAD_LIMIT_BYTES:

@@ -12,12 +12,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from datasets_app import storage
-from datasets_app.errors import JobError, disk_full_explained, refuse_token
+from datasets_app.errors import JobError, disk_full_explained
 from datasets_app.ingest.kinds import kind_of
 from datasets_app.masking import masked
 from datasets_app.models import Upload
 from datasets_app.names import shown_name
 from datasets_app.templatetags.figures import size
+from datasets_app.uploads import check_name
 
 COPIED_BYTES = 1 << 18
 SYNCED_BYTES = 1 << 26
@@ -73,10 +74,7 @@ def chosen(files: list[Announced], is_folder: bool) -> tuple[list[Announced], li
 
 
 def check(file: Announced) -> None:
-    refuse_token(file.name)
-    if any(part.startswith((".", "__MACOSX")) for part in file.name.split("/")):
-        raise JobError(f"{shown_name(file.name)} is a hidden file.", "Give it another name.")
-    kind_of(shown_name(file.name))
+    check_name(file.name)
     if not file.bytes:
         raise JobError(f"{shown_name(file.name)} is empty.", "Leave it out, or choose another file.")
 

@@ -10,9 +10,10 @@ from typing import Any
 from django.conf import settings
 
 from datasets_app import storage
-from datasets_app.errors import JobError, refuse_token
+from datasets_app.errors import JobError
 from datasets_app.ingest.kinds import kind_of
 from datasets_app.names import shown_name
+from datasets_app.uploads import check_name
 
 MARKS = frozenset("*?[")
 ANY_FOLDERS = "**"
@@ -89,7 +90,7 @@ def fits(parts: list[str], pattern: list[str]) -> bool:
 def described(path: Path, name: str) -> dict[str, Any]:
     """JobError for what cannot be read, or leads outside."""
     storage.check_importable(path, shown_name(name))
-    refuse_token(name)
+    check_name(name)
     kind = kind_of(shown_name(name)).value
     real = Path(os.path.realpath(path))
     if not real.is_file() or not os.access(real, os.R_OK):

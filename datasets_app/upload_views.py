@@ -20,6 +20,8 @@ from datasets_app.page import Request
 CREATED, NOT_FOUND, CONFLICT, INVALID = 201, 404, 409, 422
 LONGEST_NAME = 1000
 NAMED = 4
+# In digits: an exabyte.
+LONGEST_OFFSET = 18
 
 
 class AnnouncedForm(forms.Form):
@@ -100,7 +102,7 @@ def left_out_of_folder(names: list[str]) -> str:
 
 def offset(request: Request) -> int:
     text = request.GET.get("offset", "")
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal()) or len(text) > LONGEST_OFFSET:
         raise JobError("It is not said where in the file this belongs.", "Reload the page and choose the files again.")
     return int(text)
 
@@ -115,5 +117,8 @@ def announced(request: Request) -> tuple[list[sending.Announced], bool]:
         raise JobError("It is not said which files are to come.", "Reload the page and choose them again.") from error
     for form in made:
         if not form.is_valid():
-            raise JobError(f"{shown_name(str(form.data.get('name')))} cannot be sent.", "Leave it out.")
+            name = shown_name(str(form.data.get("name")))
+            if form.has_error("name", "max_length"):
+                raise JobError(f"The name of {name} has over {LONGEST_NAME:,} characters.", "Give it a shorter one.")
+            raise JobError(f"{name} cannot be sent.", "Leave it out.")
     return [sending.Announced(place, **form.cleaned_data) for place, form in enumerate(made)], is_folder

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 
 from datasets_app import storage
 from datasets_app.children import Child, ChildDied
-from datasets_app.errors import JobError
+from datasets_app.errors import JobError, refuse_token
 from datasets_app.ingest.kinds import kind_of
 from datasets_app.models import Upload
 from datasets_app.names import shown_name
@@ -44,6 +44,14 @@ class Preview:
     reading: list[tuple[str, str]] = field(default_factory=list)
     problem: str = ""
     advice: str = ""
+
+
+def check_name(name: str) -> None:
+    """The same for every way in. JobError for a hidden file, for a kind that is not read, and for a token."""
+    refuse_token(name)
+    if any(part.startswith((".", "__MACOSX")) and part not in (".", "..") for part in name.split("/")):
+        raise JobError(f"{shown_name(name)} is a hidden file.", "Give it another name.")
+    kind_of(shown_name(name))
 
 
 def receive(files: "list[UploadedFile[Any]]", user: User) -> Upload:

@@ -41,6 +41,13 @@ def test_files_are_kept_under_numbers_of_ours(as_owner, owner):
     assert upload.path(upload.files[1]).read_bytes() == LINES
 
 
+def test_a_hidden_file_is_refused(as_owner):
+    answer = as_owner.post(reverse("datasets:add"), {"files": [sent(".hidden.csv")]})
+
+    assert answer.status_code == 422
+    assert ".hidden.csv is a hidden file. Give it another name." in answer.content.decode()
+
+
 def test_a_token_is_no_name_of_a_file_or_of_a_dataset(as_owner):
     file = as_owner.post(reverse("datasets:add"), {"files": [sent(f"{CANARY}.csv")]})
     name = as_owner.post(uploaded(as_owner, sent()), {"name": CANARY, "split_0": "train"})

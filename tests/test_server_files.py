@@ -34,6 +34,13 @@ def names(typed):
     return [file["name"] for file in server_files.find(typed)[0]]
 
 
+def test_a_hidden_file_is_refused_even_by_its_path(shared):
+    path = put(shared / ".hidden.csv")
+
+    with pytest.raises(JobError, match=r"\.hidden\.csv is a hidden file"):
+        server_files.find(str(path))
+
+
 def test_a_file_is_given_by_its_whole_path_or_from_the_folder_on(shared):
     path = put(shared / "wiki" / "a.csv")
 

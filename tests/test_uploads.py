@@ -75,7 +75,7 @@ def test_the_next_file_waits_for_nothing(as_owner):
     assert first.json()["next"]
 
 
-@pytest.mark.parametrize("query", ["", "?offset=", "?offset=-1", "?offset=x"])
+@pytest.mark.parametrize("query", ["", "?offset=", "?offset=-1", "?offset=x", f"?offset={'9' * 5000}", "?offset=٣"])
 def test_a_piece_says_where_it_belongs(as_owner, query):
     url = begun(as_owner)["url"]
 
@@ -146,6 +146,7 @@ def test_a_preview_needs_the_whole_upload(as_owner):
         ([announced(size=0)], "a.csv is empty. "),
         ([announced(f"{CANARY}.csv")], "This is a token"),
         ([announced("../.a.csv")], "is a hidden file"),
+        ([announced(f"{'x' * 1000}.csv")], "has over 1,000 characters. Give it a shorter one."),
         ([announced(size=-1)], "cannot be sent"),
         ([announced(name="")], "cannot be sent"),
         ([], "There is no file here that can be read."),
@@ -171,6 +172,10 @@ def test_nonsense_is_refused(as_owner, body):
     answer = as_owner.post(reverse("datasets:begin_upload"), body, content_type="application/json")
 
     assert answer.status_code == 422
+
+
+def test_a_folder_above_is_not_taken_for_a_hidden_one(as_owner):
+    assert begun(as_owner, announced("../../etc/passwd.csv"))["files"][0]["name"] == "../../etc/passwd.csv"
 
 
 def test_half_a_character_in_a_name_is_replaced(as_owner):
