@@ -65,13 +65,13 @@ def test_a_listing_travels_as_json_and_its_files_come_back(hub):
     assert told["download_bytes"] == listing.download_bytes
 
 
-def test_the_card_tells_rows_bytes_and_columns_without_a_look_into_the_files(hub):
+def test_the_card_tells_rows_and_columns_without_a_look_into_the_files(hub):
     files = {"data/train-00000-of-00001.jsonl": jsonl_bytes(5), "data/test-00000-of-00001.jsonl": jsonl_bytes(5)}
     hub.add(NAME, {"README.md": card(INFO), **files})
 
     listing = look_up(hub)
 
-    assert [(split.rows, split.unpacked_bytes) for split in listing.splits] == [(2000, 400000), (200, 40000)]
+    assert [split.rows for split in listing.splits] == [2000, 200]
     assert listing.columns == (("id", "int64"), ("text", "string"))
     assert hub.asked_for(".jsonl") == []
 
@@ -88,7 +88,7 @@ def test_nothing_is_made_up_where_nothing_tells_the_rows(hub):
 
     listing = look_up(hub)
 
-    assert (listing.splits[0].rows, listing.splits[0].unpacked_bytes, listing.columns) == (None, None, None)
+    assert (listing.splits[0].rows, listing.columns) == (None, None)
 
 
 @pytest.mark.parametrize("odd", ["dataset_info: 3\n", "dataset_info:\n  splits: [1]\n", "dataset_info:\n- x: 1\n"])

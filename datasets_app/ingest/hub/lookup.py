@@ -30,12 +30,11 @@ README, FURTHER_YAML, LEGACY_INFOS = "README.md", ".huggingface.yaml", "dataset_
 
 @dataclass(frozen=True)
 class SplitListing:
-    """`rows` and `unpacked_bytes` are None where neither the card nor a Parquet footer tells them."""
+    """`rows` is None where neither the card nor a Parquet footer tells them."""
 
     name: str
     files: tuple[RemoteFile, ...]
     rows: int | None = None
-    unpacked_bytes: int | None = None
 
     @property
     def bytes(self) -> int:
@@ -182,7 +181,7 @@ def _legacy_infos(files: dict[str, RemoteFile], connection: Connection) -> dict[
 def _told(
     splits: tuple[SplitListing, ...], info: "DatasetInfo | None", connection: Connection
 ) -> tuple[tuple[SplitListing, ...], tuple[tuple[str, str], ...] | None]:
-    """Rows, bytes and columns, from the card or else from the footers of a few Parquet files, if all can be read."""
+    """Rows and columns, from the card or else from the footers of a few Parquet files, if all can be read."""
     by_card = tuple(_by_card(split, info) for split in splits)
     schema = _schema_by_card(info)
     files = [file for split in splits for file in split.files]
@@ -204,7 +203,7 @@ def _by_card(split: SplitListing, info: Any) -> SplitListing:
     told = ((info and info.splits) or {}).get(split.name)
     if told is None:
         return split
-    return replace(split, rows=told.num_examples or None, unpacked_bytes=told.num_bytes or None)
+    return replace(split, rows=told.num_examples or None)
 
 
 def _schema_by_card(info: Any) -> pa.Schema | None:
