@@ -9,7 +9,7 @@ from datasets_app.downloads import MOST_ROWS
 from datasets_app.errors import JobError
 from datasets_app.forms import NAME_IT, RowsForm, TokenFreeForm
 from datasets_app.hub_tokens import HubToken
-from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
+from datasets_app.ingest.hub.addresses import parse_repository, parse_revision, revision_in
 from datasets_app.ingest.hub.remote import DATASET, MODEL
 from datasets_app.lookups import LookUp
 from datasets_app.models import NAME_LENGTH, Dataset
@@ -61,6 +61,14 @@ class LookUpForm(TokenFreeForm):
             return parse_repository(self.cleaned_data["repository"], KINDS[LookUp.Of(self.of)]).name
         except JobError as error:
             raise forms.ValidationError(f"{error} {error.advice}") from error
+
+    @property
+    def hint(self) -> str:
+        """What an address says and is not taken."""
+        named = revision_in(self.data["repository"])
+        if named in ("", "main", self.cleaned_data["revision"]):
+            return ""
+        return f"Of the address only owner/name is taken. If you mean {named}, type it under Revision."
 
     def clean_revision(self) -> str:
         try:

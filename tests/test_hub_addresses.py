@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets_app.errors import JobError
-from datasets_app.ingest.hub.addresses import parse_repository, parse_revision
+from datasets_app.ingest.hub.addresses import parse_repository, parse_revision, revision_in
 from datasets_app.ingest.hub.remote import DATASET, MODEL, Repository
 from tests.hub.fixtures import CANARY
 
@@ -20,6 +20,12 @@ from tests.hub.fixtures import CANARY
         "https://huggingface.co/datasets/lab/stories/tree/main/data?x=1#readme",
         "http://127.0.0.1:8085/datasets/lab/stories/viewer/default/train",
         "https://huggingface.co/datasets//lab/stories",
+        "huggingface.co/datasets/lab/stories",
+        "hf.co/datasets/lab/stories/tree/main",
+        "datasets/lab/stories",
+        "lab/stories/",
+        '"lab/stories"',
+        " “lab/stories” ",
     ],
 )
 def test_a_name_or_the_address_of_its_page_names_a_dataset(typed):
@@ -28,7 +34,11 @@ def test_a_name_or_the_address_of_its_page_names_a_dataset(typed):
 
 @pytest.mark.parametrize(
     "typed",
-    ["openai-community/gpt2", "https://huggingface.co/openai-community/gpt2/blob/main/tokenizer.json"],
+    [
+        "openai-community/gpt2",
+        "huggingface.co/openai-community/gpt2",
+        "https://huggingface.co/openai-community/gpt2/blob/main/tokenizer.json",
+    ],
 )
 def test_a_model_is_named_in_the_same_way(typed):
     assert parse_repository(typed, MODEL) == Repository(MODEL, "openai-community/gpt2")
@@ -46,6 +56,8 @@ def test_a_model_is_named_in_the_same_way(typed):
         "c:/data",
         "lab\\stories",
         "lab/stories/train.csv",
+        "lab/stories//",
+        "example.org/datasets/lab/stories",
         "lab/../stories",
         "lab/..",
         "lab/.",
@@ -81,6 +93,22 @@ def test_a_token_is_neither_and_is_not_quoted(parse, typed):
         parse(typed)
 
     assert CANARY not in f"{refused.value} {refused.value.advice}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "revision"),
+    [
+        ("https://huggingface.co/datasets/lab/stories/tree/v2/data", "v2"),
+        ("hf.co/datasets/lab/stories/blob/main/a.csv", "main"),
+        ("https://huggingface.co/lab/stories/resolve/refs%2Fpr%2F1/a.json?download=true", "refs/pr/1"),
+        ("https://huggingface.co/datasets/tree/main", ""),
+        ("https://huggingface.co/datasets/lab/stories", ""),
+        ("lab/stories", ""),
+        ("https://[oops/datasets/lab/stories/tree/v2", "v2"),
+    ],
+)
+def test_the_revision_of_an_address_is_seen(typed, revision):
+    assert revision_in(typed) == revision
 
 
 def test_a_name_without_an_owner_is_told_what_is_missing():

@@ -93,6 +93,28 @@ def test_a_page_s_address_will_do_too(as_owner: Client) -> None:
     assert LookUp.objects.get().repository == "lab/stories"
 
 
+def test_a_revision_in_an_address_is_not_lost_without_a_word(as_owner: Client) -> None:
+    pasted = "https://huggingface.co/datasets/lab/stories/tree/v2"
+
+    hint = text_of(as_owner, asked(as_owner, pasted))
+    given = text_of(as_owner, asked(as_owner, pasted, revision="v2"))
+
+    assert "If you mean v2, type it under Revision." in hint
+    assert "under Revision" not in given
+    assert [question.revision for question in LookUp.objects.order_by("created_at")] == ["main", "v2"]
+
+
+def test_another_configuration_is_of_the_same_branch(as_owner: Client) -> None:
+    page = as_owner.get(asked(as_owner, "lab/languages")).content.decode()
+
+    assert '<input type="hidden" name="revision" value="main">' in page
+
+
+def test_gated_or_not_is_told(as_owner: Client, hub: Hub) -> None:
+    hub.add("lab/open", {"train.csv": csv_bytes(3)})
+    assert "<li>not gated</li>" in as_owner.get(asked(as_owner, "lab/open")).content.decode()
+
+
 @pytest.mark.parametrize(
     "typed", ["", "../etc", "/etc/passwd", "parquet", "C:\\data", "https://huggingface.co/lab/model"]
 )
