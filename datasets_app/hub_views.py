@@ -34,9 +34,8 @@ TAKEN_WITHIN = timedelta(seconds=6)
 def ask(request: Request) -> HttpResponseBase:
     form = LookUpForm(request.user, LookUp.Of.DATASET, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        if form.hint:
-            messages.info(request, form.hint)
-        return redirect("datasets:hub_answer", LookUp.ask(request.user, of=form.of, **form.cleaned_data).pk)
+        asked = LookUp.ask(request.user, of=form.of, answer={"hint": form.hint}, **form.cleaned_data)
+        return redirect("datasets:hub_answer", asked.pk)
     context = {"section": "datasets", "form": form}
     return render(request, "datasets/hub.html", context, status=INVALID if request.method == "POST" else 200)
 

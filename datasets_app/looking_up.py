@@ -49,7 +49,8 @@ def answer(question: LookUp, how: Callable[[LookUp], dict[str, Any]]) -> None:
 def asked(question: LookUp) -> dict[str, Any]:
     """What the Hub says; of a dataset also its first rows, or why they cannot be shown."""
     configuration = question.configuration or None
-    return ask_hub(question.of, question.repository, question.revision, configuration, secret_of(question))
+    said = ask_hub(question.of, question.repository, question.revision, configuration, secret_of(question))
+    return {**question.answer, **said}
 
 
 def secret_of(question: LookUp) -> str | None:

@@ -71,8 +71,8 @@ class LookUp(models.Model):
     token = models.ForeignKey(HubToken, models.SET_NULL, null=True, blank=True, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     asked_at = models.DateTimeField(null=True, blank=True)
-    # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them; of files, before it is answered,
-    # {"listing", "name"} and, once that is told, {"received", "waiting"}: bytes, and for how long the Hub makes wait.
+    # {"listing", "preview", "problem"}, as the child that talks to the Hub gives them. Before it is answered already:
+    # {"hint"}; of files {"listing", "name"} and, once told, {"received", "waiting"}: bytes, and seconds to wait.
     answer = models.JSONField(default=dict, blank=True)
     # As JobError.kind has it.
     kind = models.CharField(max_length=30, blank=True)

@@ -35,9 +35,8 @@ class NameForm(TokenFreeForm):
 def ask(request: Request) -> HttpResponseBase:
     form = LookUpForm(request.user, LookUp.Of.TOKENIZER, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        if form.hint:
-            messages.info(request, form.hint)
-        return redirect("tokenizations:hub_answer", LookUp.ask(request.user, of=form.of, **form.cleaned_data).pk)
+        asked = LookUp.ask(request.user, of=form.of, answer={"hint": form.hint}, **form.cleaned_data)
+        return redirect("tokenizations:hub_answer", asked.pk)
     context = {"section": "tokenizers", "form": form}
     return render(request, "tokenizations/hub.html", context, status=INVALID if request.method == "POST" else 200)
 
