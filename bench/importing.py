@@ -52,7 +52,9 @@ def compare(yard: Yard, kind: str, folder: Path, options: argparse.Namespace) ->
     write(source, rows_of(folder, options.megabytes * MEGABYTE))
     theirs, ours = [], []
     for _ in range(options.rounds):
+        os.sync()  # what one has left to be written is not for the other to wait for
         theirs.append(load(source))
+        os.sync()
         ours.append(measured(["manage.py", "import_dataset", DATASET, str(source), "--json"], yard.env, CHILD))
         check(answer(ours[-1]), answer(theirs[-1]))
         yard.command("delete_dataset", DATASET)
