@@ -54,10 +54,12 @@ def _cells(data: npt.NDArray[np.uint8], quotes: Places, delimiter: int, columns:
     is_doubled = closing[:-1] + 1 == opening[1:]
     opens = np.concatenate(([True], ~is_doubled))
     closes = np.concatenate((~is_doubled, [True]))
-    outside = _between(np.concatenate(([0], closing[closes] + 1)), np.append(opening[opens], len(data)))
-    if len(outside) > (1 - LEAST_QUOTED) * len(data) or len(data) < VALUE_BYTES * np.count_nonzero(opens):
+    after, before = np.concatenate(([0], closing[closes] + 1)), np.append(opening[opens], len(data))
+    if (before - after).sum() > (1 - LEAST_QUOTED) * len(data) or len(data) < VALUE_BYTES * np.count_nonzero(opens):
         return None
-    ends = outside[(data[outside] == delimiter) | (data[outside] == LINE_END)]
+    outside = _between(after, before)
+    characters = data[outside]
+    ends = outside[(characters == delimiter) | (characters == LINE_END)]
     if len(ends) % columns or ends[-1:] != len(data) - 1:
         return None
     separators = data[ends].reshape(-1, columns)
@@ -67,7 +69,7 @@ def _cells(data: npt.NDArray[np.uint8], quotes: Places, delimiter: int, columns:
     has_return = (data[ends] == LINE_END) & (data[ends - 1] == CARRIAGE_RETURN)
     end = ends - has_return
     # A line that is empty is no row; a carriage return alone ends one.
-    returns = np.count_nonzero(data[outside] == CARRIAGE_RETURN)
+    returns = np.count_nonzero(characters == CARRIAGE_RETURN)
     if returns != np.count_nonzero(has_return) or (columns == 1 and (start == end).any()):
         return None
     is_quoted = data[start] == QUOTE
