@@ -42,6 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         yard = Yard(Path(folder) / "var")
+        yard.command("list_datasets")  # the first command makes the database
         rows = [compare(yard, kind, Path(folder), options) for kind in options.kinds]
     show(rows, options.json)
 
