@@ -1,4 +1,6 @@
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from itertools import pairwise
 
@@ -319,3 +321,17 @@ def test_two_processes_never_write_the_same_file_at_once(stories, tmp_path, hour
         fetch(stories, tmp_path / "a", hourglass)
 
     assert isinstance(fetch(stories, tmp_path / "a", hourglass)[-1], Downloaded)
+
+
+def test_who_waits_while_another_one_finishes_checks_what_it_left(stories, tmp_path, hourglass):
+    file, target = remote_file(stories, NAME, PATH), tmp_path / "a"
+    fetch(stories, target, hourglass)
+    with ThreadPoolExecutor(1) as beside, part_file.PartFile(file, target) as first:
+        list(first.catch_up())
+        later = beside.submit(fetch, stories, target, hourglass)
+        time.sleep(3 * part_file.LOCK_LOOK_SECONDS)
+        first.finish()
+
+    assert isinstance(later.result()[-1], Downloaded)
+    assert target.read_bytes() == CONTENT
+    assert not part_file.part_of(target).exists()

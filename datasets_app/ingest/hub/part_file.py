@@ -50,17 +50,25 @@ class PartFile:
         self._start_hashes()
 
     def __enter__(self) -> Self:
+        while not self._opened():
+            pass
+        return self
+
+    def _opened(self) -> bool:
+        """False if the file got another name, or went, while another process had the lock."""
         if self.target.exists() and not self.path.exists():
             self.target.rename(self.path)  # killed after it was finished: it is checked again
         with disk_full_explained():
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._stream = os.fdopen(descriptor, "r+b", buffering=0)
+        is_there = False
         try:
             self._lock()
-        except BaseException:
-            self._stream.close()
-            raise
-        return self
+            is_there = self.path.exists() and os.path.samestat(os.fstat(descriptor), self.path.stat())
+        finally:
+            if not is_there:
+                self._stream.close()
+        return is_there
 
     def _lock(self) -> None:
         """Who has lost its lease may still be writing for a moment; then it ends, and its lock with it."""
