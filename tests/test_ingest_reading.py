@@ -130,7 +130,7 @@ def test_whether_there_is_a_header_can_be_chosen(tmp_path):
         (b"\xfe\xff", Encoding.UTF_16_BE),
         (b"", Encoding.UTF_16_LE),
         (b"", Encoding.UTF_16_BE),
-        (b"", Encoding.LATIN_1),
+        (b"", Encoding.WINDOWS_1252),
     ],
 )
 def test_the_encoding_is_detected(tmp_path, name, mark, encoding):
@@ -151,6 +151,13 @@ def test_another_encoding_can_be_chosen(tmp_path, name):
 
     assert "é" in right[0]["text"]
     assert "Ã©" in wrong[0]["text"]
+
+
+def test_the_quotes_and_dashes_of_windows_are_read(tmp_path):
+    source = source_of(tmp_path, "a.txt", "“5 €” – caf\xe9\n".encode("windows-1252"))
+
+    assert rows_of(source) == [{"text": "“5 €” – café"}]
+    assert detected(source)["Encoding"] == "Windows-1252"
 
 
 def test_a_damaged_row_does_not_make_a_file_latin(tmp_path):

@@ -215,7 +215,7 @@ def test_what_is_detected_is_shown_for_each_file(as_owner):
 
     html = as_owner.get(address).content.decode()
 
-    for said in ("Encoding: Latin-1", "Delimiter: semicolon", "Header: yes", "Layout: an object per line", "café"):
+    for said in ("Encoding: Windows-1252", "Delimiter: semicolon", "Header: yes", "Layout: an object per line", "café"):
         assert said in html
 
 

@@ -11,9 +11,10 @@ BYTE_ORDER_MARKS = {
 }
 # Of Latin text in UTF-16 every second byte is a NUL.
 NUL_SHARE = 0.3
-# What Latin-1 has besides ASCII, without the two that hardly any language uses and damaged files are full of.
-LATIN_LETTERS = re.compile(rb"[\xa0-\xfd]")
-NOT_LATIN = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f-\x9f\xfe\xff]")
+# What Windows-1252 has besides ASCII, which is all that Latin-1 has for people to read, and quotes and dashes besides;
+# without the two letters that hardly any language uses and damaged files are full of.
+LETTERS = re.compile(rb"[\x80-\xfd]")
+NO_LETTERS = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f\x81\x8d\x8f\x90\x9d\xfe\xff]")
 LONGER_IN_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
@@ -24,7 +25,7 @@ def encoding_of(head: bytes) -> Encoding:
             return marked
     if wide := _utf_16(head):
         return wide
-    return Encoding.LATIN_1 if not _is_utf_8(head) and _is_latin_1(head) else Encoding.UTF_8
+    return Encoding.WINDOWS_1252 if not _is_utf_8(head) and _is_windows_1252(head) else Encoding.UTF_8
 
 
 def _utf_16(head: bytes) -> Encoding | None:
@@ -43,6 +44,6 @@ def _is_utf_8(head: bytes) -> bool:
     return True
 
 
-def _is_latin_1(head: bytes) -> bool:
+def _is_windows_1252(head: bytes) -> bool:
     """A damaged row of a file in UTF-8 should not turn the others into gibberish."""
-    return bool(LATIN_LETTERS.search(head)) and not NOT_LATIN.search(head) and not LONGER_IN_UTF_8.search(head)
+    return bool(LETTERS.search(head)) and not NO_LETTERS.search(head) and not LONGER_IN_UTF_8.search(head)

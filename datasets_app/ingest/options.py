@@ -33,6 +33,7 @@ class Encoding(StrEnum):
     UTF_8_BOM = "utf-8-sig"
     UTF_16_LE = "utf-16-le"
     UTF_16_BE = "utf-16-be"
+    WINDOWS_1252 = "windows-1252"
     LATIN_1 = "latin-1"
 
     @property
@@ -42,6 +43,7 @@ class Encoding(StrEnum):
             "utf-8-sig": "UTF-8 with BOM",
             "utf-16-le": "UTF-16 LE",
             "utf-16-be": "UTF-16 BE",
+            "windows-1252": "Windows-1252",
             "latin-1": "Latin-1",
         }[self.value]
 
