@@ -14,6 +14,7 @@ from pyarrow import parquet
 from datasets_app.ingest.files import read_rows
 from datasets_app.ingest.kinds import Kind
 from datasets_app.ingest.pages import Damaged, pages_of
+from datasets_app.ingest.parquet import READ_ERRORS
 from datasets_app.ingest.parts import GROUP_BYTES, NOTHING, PartFacts, size_of
 from datasets_app.ingest.schema import columns_of, plain_schema, text_bytes
 from datasets_app.ingest.source import BLOCK_BYTES, MIB, Chunk, Source
@@ -64,7 +65,7 @@ def _rows_of_groups(source: Source) -> list[int] | None:
             own, about = file.schema_arrow, file.metadata
             groups = [about.row_group(index) for index in range(about.num_row_groups)]
             codecs = {group.column(index).compression for group in groups for index in range(group.num_columns)}
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
+    except READ_ERRORS:
         return None  # read_rows says what is wrong
     has_extensions = any(b"ARROW:extension:name" in (field.metadata or {}) for field in own)
     sizes = [group.total_byte_size for group in groups]

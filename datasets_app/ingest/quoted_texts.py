@@ -18,14 +18,29 @@ VALUE_BYTES = 100
 LEAST_QUOTED = 0.75
 
 
-class _Cells(NamedTuple):
-    """Row by row. A cell is in one piece, but for a quoted one with quotes in it: each of those begins a new one."""
+class _Quotes(NamedTuple):
+    """Those that open and those that close, in pairs; of a doubled quote the first closes and the second opens."""
 
-    start: Places  # of the cell, its quotes included
+    opening: Places
+    closing: Places
+    opens_value: npt.NDArray[np.bool_]
+    closes_value: npt.NDArray[np.bool_]
+
+
+class _Cells(NamedTuple):
+    """Row by row, quotes included."""
+
+    start: Places
     end: Places
-    pieces: Places  # how many of each cell
-    piece_start: Places
-    piece_end: Places
+    is_quoted: npt.NDArray[np.bool_]
+
+
+class _Pieces(NamedTuple):
+    """Of all cells. A cell is in one, but for a quoted one with quotes in it: each of those begins a new one."""
+
+    start: Places
+    end: Places
+    of_cell: Places  # how many each cell has
 
 
 def read_quoted_texts(data: bytes, quotes: Places, delimiter: str, types: dict[str, pa.DataType]) -> pa.Table | None:
@@ -37,25 +52,30 @@ def read_quoted_texts(data: bytes, quotes: Places, delimiter: str, types: dict[s
     its column's type.
     """
     texts = [index for index, kind in enumerate(types.values()) if pa.types.is_string(kind)]
-    is_likely = texts and len(quotes)
-    cells = _cells(np.frombuffer(data, np.uint8), quotes, ord(delimiter), len(types)) if is_likely else None
+    if not texts or not len(quotes):
+        return None
+    pairs = _paired(quotes)
+    cells = _cells(np.frombuffer(data, np.uint8), pairs, ord(delimiter), len(types))
     if cells is None:
         return None
-    names = list(types)
-    columns = {names[index]: _column(data, cells, index, len(names)) for index in texts}
+    names, pieces = list(types), _pieces(cells, pairs)
+    columns = {names[index]: _column(data, pieces, index, len(names)) for index in texts}
     if others := [name for name in names if name not in columns]:
         table = read_csv(_without(data, cells, texts, len(names)), delimiter, names, types, only=others)
         columns |= {name: table[name] for name in others}
     return pa.table({name: columns[name] for name in names})
 
 
-def _cells(data: npt.NDArray[np.uint8], quotes: Places, delimiter: int, columns: int) -> _Cells | None:
+def _paired(quotes: Places) -> _Quotes:
     opening, closing = quotes[::2], quotes[1::2]
     is_doubled = closing[:-1] + 1 == opening[1:]
-    opens = np.concatenate(([True], ~is_doubled))
-    closes = np.concatenate((~is_doubled, [True]))
-    after, before = np.concatenate(([0], closing[closes] + 1)), np.append(opening[opens], len(data))
-    if (before - after).sum() > (1 - LEAST_QUOTED) * len(data) or len(data) < VALUE_BYTES * np.count_nonzero(opens):
+    return _Quotes(opening, closing, np.append(True, ~is_doubled), np.append(~is_doubled, True))
+
+
+def _cells(data: npt.NDArray[np.uint8], quotes: _Quotes, delimiter: int, columns: int) -> _Cells | None:
+    opening, closing = quotes.opening[quotes.opens_value], quotes.closing[quotes.closes_value]
+    after, before = np.append(0, closing + 1), np.append(opening, len(data))
+    if (before - after).sum() > (1 - LEAST_QUOTED) * len(data) or len(data) < VALUE_BYTES * len(opening):
         return None
     outside = _between(after, before)
     characters = data[outside]
@@ -73,15 +93,18 @@ def _cells(data: npt.NDArray[np.uint8], quotes: Places, delimiter: int, columns:
     if returns != np.count_nonzero(has_return) or (columns == 1 and (start == end).any()):
         return None
     is_quoted = data[start] == QUOTE
-    if not np.array_equal(start[is_quoted], opening[opens]) or not np.array_equal(end[is_quoted] - 1, closing[closes]):
-        return None
-    pieces = np.ones(len(start), np.intp)
-    pieces[is_quoted] = np.diff(np.append(np.flatnonzero(opens), len(opens)))
-    in_quotes = np.repeat(is_quoted, pieces)
-    piece_start, piece_end = np.empty((2, len(in_quotes)), np.intp)
-    piece_start[in_quotes], piece_end[in_quotes] = opening + opens, closing
-    piece_start[~in_quotes], piece_end[~in_quotes] = start[~is_quoted], end[~is_quoted]
-    return _Cells(start, end, pieces, piece_start, piece_end)
+    are_whole = np.array_equal(start[is_quoted], opening) and np.array_equal(end[is_quoted] - 1, closing)
+    return _Cells(start, end, is_quoted) if are_whole else None
+
+
+def _pieces(cells: _Cells, quotes: _Quotes) -> _Pieces:
+    of_cell = np.ones(len(cells.start), np.intp)
+    of_cell[cells.is_quoted] = np.diff(np.append(np.flatnonzero(quotes.opens_value), len(quotes.opening)))
+    in_quotes = np.repeat(cells.is_quoted, of_cell)
+    start, end = np.empty((2, len(in_quotes)), np.intp)
+    start[in_quotes], end[in_quotes] = quotes.opening + quotes.opens_value, quotes.closing
+    start[~in_quotes], end[~in_quotes] = cells.start[~cells.is_quoted], cells.end[~cells.is_quoted]
+    return _Pieces(start, end, of_cell)
 
 
 def _between(starts: Places, ends: Places) -> Places:
@@ -92,13 +115,13 @@ def _between(starts: Places, ends: Places) -> Places:
     return places
 
 
-def _column(data: bytes, cells: _Cells, index: int, columns: int) -> pa.Array:
-    pieces = cells.pieces[index::columns]
-    chosen = np.repeat(np.arange(len(cells.pieces)) % columns == index, cells.pieces)
-    start, end = cells.piece_start[chosen], cells.piece_end[chosen]
-    offsets = np.append(0, np.cumsum(end - start)[np.cumsum(pieces) - 1]).astype(np.int32)
-    texts = pa.py_buffer(_joined(data, start, end))
-    return pa.Array.from_buffers(pa.binary(), len(pieces), [None, pa.py_buffer(offsets), texts]).cast(pa.string())
+def _column(data: bytes, pieces: _Pieces, index: int, columns: int) -> pa.Array:
+    of_text = pieces.of_cell[index::columns]
+    chosen = np.repeat(np.arange(len(pieces.of_cell)) % columns == index, pieces.of_cell)
+    start, end = pieces.start[chosen], pieces.end[chosen]
+    offsets = np.append(0, np.cumsum(end - start)[np.cumsum(of_text) - 1]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), _joined(data, start, end)]
+    return pa.Array.from_buffers(pa.binary(), len(of_text), buffers).cast(pa.string())
 
 
 def _without(data: bytes, cells: _Cells, texts: list[int], columns: int) -> pa.Buffer:
